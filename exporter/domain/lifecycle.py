@@ -1,0 +1,130 @@
+"""How the marks that events leave add up to a status and its times, the same for every order of arrival.
+
+An execution, or one attempt of a stage, is nothing but the set of its marks. Sorted by time they fall into episodes:
+a start, whatever happens, an end. A start later than an end opens the next episode (a run that was cleared or retried
+under its own id). Two ends without a start between them are one end told twice, and the later one is right.
+"""
+
+from __future__ import annotations
+
+from bisect import insort
+from enum import IntEnum
+
+import msgspec
+
+from exporter.domain.status import FAILING, Status
+
+MOST_MARKS = 512
+"""Marks kept of one execution or attempt; beyond that the oldest are forgotten."""
+
+
+class Sign(IntEnum):
+    """What a mark tells. The order decides between marks of one instant."""
+
+    QUEUED = 0
+    STARTED = 1
+    PAUSED = 2
+    RESUMED = 3
+    FINISHED = 4
+
+
+class Mark(msgspec.Struct, frozen=True, array_like=True, order=True):
+    """One sign of a change of state at a time (microseconds), with the figures that came with it."""
+
+    time: int
+    sign: Sign
+    rank: int = 0
+    status: Status | None = None
+    word: str = ""
+    queued_at: int = 0
+    started_at: int = 0
+
+
+def finish(
+    time: int, status: Status, word: str | None, *, queued_at: int | None = None, started_at: int | None = None
+) -> Mark:
+    """Mark of an end; at one instant a failure outranks a success."""
+    return Mark(time, Sign.FINISHED, int(status in FAILING), status, word or "", queued_at or 0, started_at or 0)
+
+
+def add(marks: list[Mark], mark: Mark) -> bool:
+    """Put a mark in its place; False if it stood there already."""
+    if mark in marks:
+        return False
+    insort(marks, mark)
+    if len(marks) > MOST_MARKS:
+        del marks[0]
+    return True
+
+
+class Episode(msgspec.Struct):
+    """From a start to its end, or to now. Times in microseconds."""
+
+    status: Status = Status.RUNNING
+    word: str = ""
+    queued_at: int | None = None
+    started_at: int | None = None
+    ended_at: int | None = None
+
+    @property
+    def duration(self) -> int | None:
+        """Microseconds from start to end; never below zero, as sources stamp events with their own clocks."""
+        if self.started_at is None or self.ended_at is None:
+            return None
+        return max(0, self.ended_at - self.started_at)
+
+    @property
+    def queue_duration(self) -> int | None:
+        """Microseconds waited before the start."""
+        if self.started_at is None or self.queued_at is None:
+            return None
+        return max(0, self.started_at - self.queued_at)
+
+
+def episodes(marks: list[Mark]) -> list[Episode]:
+    """The episodes of sorted marks, oldest first; empty if nothing but other signs of life is known."""
+    found: list[Episode] = []
+    current: Episode | None = None
+    for mark in marks:
+        if mark.sign is Sign.FINISHED:
+            if current is None:
+                current = Episode()
+                found.append(current)
+            _close(current, mark)
+            continue
+        if current is None or (current.ended_at is not None and mark.sign is not Sign.PAUSED):
+            current = Episode(status=Status.QUEUED)
+            found.append(current)
+            if mark.sign is Sign.RESUMED:
+                current.started_at = mark.time
+        elif current.ended_at is not None:
+            continue
+        _note(current, mark)
+    return found
+
+
+def _note(episode: Episode, mark: Mark) -> None:
+    episode.word = mark.word
+    match mark.sign:
+        case Sign.QUEUED:
+            if episode.queued_at is None:
+                episode.queued_at = mark.time
+        case Sign.STARTED:
+            if episode.started_at is None:
+                episode.started_at = mark.time
+            episode.status = Status.RUNNING
+        case Sign.PAUSED:
+            episode.status = Status.PAUSED
+        case _:
+            episode.status = Status.RUNNING
+
+
+def _close(episode: Episode, mark: Mark) -> None:
+    assert mark.status is not None
+    episode.status = mark.status
+    episode.word = mark.word
+    episode.ended_at = mark.time
+    if mark.queued_at:
+        episode.queued_at = mark.queued_at
+    if mark.started_at:
+        episode.started_at = mark.started_at
