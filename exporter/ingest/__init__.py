@@ -1,0 +1,1 @@
+"""Ways in: each protocol's payloads, translated to domain events at the edge."""
