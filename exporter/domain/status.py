@@ -29,7 +29,7 @@ _WORDS = {
     Status.QUEUED: "queued pending scheduled enqueued created submitted waiting not_started",
     Status.RUNNING: (
         "running in_progress deferred up_for_retry up_for_reschedule retrying initializing started starting "
-        "restarting active resumed"
+        "restarting active resumed start"
     ),
     Status.PAUSED: "paused suspended on_hold",
     Status.SUCCEEDED: "succeeded success completed complete ok pass passed validated finished done warn",

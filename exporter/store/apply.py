@@ -1,0 +1,105 @@
+"""A group of events becomes rows and totals, in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Engine, select
+
+from exporter.catalogue.own import EVENTS
+from exporter.domain.events import Event
+from exporter.domain.times import to_micros
+from exporter.store import schema
+from exporter.store.engine import writing
+from exporter.store.limits import Limits
+from exporter.store.rules import RULES
+from exporter.store.settle import settle
+from exporter.store.work import Cache, Work, chunks, id_of
+from exporter.store.writes import write
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What became of a group: which of its events were new, in their order, and the version they made."""
+
+    fresh: list[bool]
+    version: int
+
+
+def apply(engine: Engine, cache: Cache, limits: Limits, events: Sequence[Event], *, now: int) -> Applied:
+    """Apply events and commit. All or nothing: on any error nothing has happened, and the cache is empty.
+
+    `now`: when they arrived, in microseconds. Repeats, of stored events or within the group, change nothing.
+    """
+    try:
+        with writing(engine) as connection:
+            work = Work(connection, cache, limits, now)
+            fresh = _apply(work, events)
+            if any(fresh) or events:
+                write(work)
+    except BaseException:
+        cache.clear()
+        raise
+    work.finish()
+    return Applied(fresh, work.version)
+
+
+def _apply(work: Work, events: Sequence[Event]) -> list[bool]:
+    seen = _known(work, events)
+    fresh: list[bool] = []
+    todo: list[tuple[Event, str | None]] = []
+    for event in events:
+        is_new = event.identity not in seen
+        fresh.append(is_new)
+        if is_new:
+            seen.add(event.identity)
+            todo.append((event, id_of(event)))
+    work.load(todo)
+    for event, id_ in todo:
+        _take(work, event, id_)
+    _count_events(work, events, fresh)
+    settle(work)
+    return fresh
+
+
+def _known(work: Work, events: Sequence[Event]) -> set[bytes]:
+    table = schema.events
+    found: set[bytes] = set()
+    for chunk in chunks([event.identity for event in events]):
+        found.update(work.connection.scalars(select(table.c.identity).where(table.c.identity.in_(chunk))))
+    return found
+
+
+def _take(work: Work, event: Event, id_: str | None) -> None:
+    payload = event.payload
+    time = to_micros(event.time)
+    pipeline = work.pipeline(payload.environment, payload.pipeline)
+    state = pipeline.state
+    pipeline.dirty = True
+    state.first_at = time if state.first_at is None else min(state.first_at, time)
+    state.last_at = time if state.last_at is None else max(state.last_at, time)
+    if work.meter(pipeline) is not pipeline:
+        work.meter(pipeline).dirty = True
+    execution = None if id_ is None else work.execution(event, id_, pipeline, time)
+    if execution is not None and state.facts.get("source") != event.source:
+        state.facts.tell("source", time, event.source)
+    RULES[type(payload)](work, event, payload, pipeline, execution, time)
+    work.event_rows.append(
+        {
+            "identity": event.identity,
+            "pipeline_id": pipeline.id,
+            "execution_id": id_,
+            "type": payload.type,
+            "time": time,
+            "received_at": work.now,
+            "body": event.body,
+        }
+    )
+
+
+def _count_events(work: Work, events: Sequence[Event], fresh: Sequence[bool]) -> None:
+    for event, is_new in zip(events, fresh, strict=True):
+        outcome = "accepted" if is_new else "duplicate"
+        work.clock.totals.add(EVENTS, 1, f"{event.source}\x1f{outcome}")
+        work.clock.facts.tell(f"last {event.source}", work.now, work.now)

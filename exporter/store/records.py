@@ -1,0 +1,209 @@
+"""Rows as they are worked on: executions, attempts of stages, pipelines and their components."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+from msgspec import Struct, field
+
+from exporter.catalogue import Scope
+from exporter.domain.lifecycle import Episode, Mark, episodes
+from exporter.domain.status import ACTIVE, Status
+from exporter.store.state import ComponentState, Facts, PipelineState
+
+SETTLED = "*"
+"""Key of the row that says how a source settled a stage."""
+
+_marks_decoder = msgspec.json.Decoder(list[Mark])
+_ends_decoder = msgspec.json.Decoder(list[tuple[Status, int | None]])
+_facts_decoder = msgspec.json.Decoder(Facts)
+encode = msgspec.json.Encoder().encode
+
+
+class Pipeline(Struct):
+    """A pipeline and everything that is counted for it."""
+
+    id: int
+    environment: str
+    name: str
+    series_id: int | None
+    state: PipelineState
+    components: dict[tuple[Scope, tuple[str, ...]], Component] = field(default_factory=dict)
+    counts: dict[Scope, int] = field(default_factory=dict)
+    new: bool = False
+    dirty: bool = False
+
+
+class Component(Struct):
+    """A part of a pipeline with labels and totals of its own."""
+
+    id: int
+    pipeline_id: int
+    scope: Scope
+    labels: tuple[str, ...]
+    state: ComponentState
+    new: bool = False
+    dirty: bool = False
+
+
+class Execution(Struct):
+    """A row of `executions`, in the order of its columns; then what is only known while it is worked on."""
+
+    id: str
+    pipeline_id: int
+    pipeline: str
+    environment: str
+    external_id: str
+    source: str
+    kind: str | None
+    trigger: str | None
+    status: str
+    source_status: str | None
+    sort_at: int
+    queued_at: int | None
+    started_at: int | None
+    ended_at: int | None
+    duration: int | None
+    first_at: int
+    last_at: int
+    seen_at: int
+    deadline: int | None
+    lost_at: int | None
+    stages_total: int
+    stages_done: int
+    stages_active: int
+    ends_counted: int
+    queue_counted: bool
+    ends: list[tuple[Status, int | None]]
+    marks: list[Mark]
+    facts: Facts
+    new: bool = False
+    before: tuple[Any, ...] = ()
+    found_by: tuple[int, str] | None = None
+
+    @classmethod
+    def from_row(cls, row: Any) -> Execution:
+        """An execution as stored."""
+        values = tuple(row)
+        execution = cls(*values[:-3], _ends_decoder.decode(values[-3]), _marks_decoder.decode(values[-2]), _facts_decoder.decode(values[-1]))
+        execution.before = execution.indexed()
+        return execution
+
+    def indexed(self) -> tuple[Any, ...]:
+        """Values that indexes stand on, or that change with them: a heartbeat leaves them alone."""
+        return (
+            self.pipeline_id, self.kind, self.trigger, self.source, self.status, self.source_status, self.sort_at,
+            self.queued_at, self.started_at, self.ended_at, self.duration, self.ends_counted, self.queue_counted,
+            self.lost_at, len(self.marks),
+        )  # fmt: skip
+
+    def episodes(self) -> list[Episode]:
+        """What its marks add up to; an execution known only by other signs of life is running."""
+        found = episodes(self.marks) or [Episode()]
+        last = found[-1]
+        if last.ended_at is None and self.lost_at is not None and self.seen_at <= self.lost_at:
+            last.status = Status.LOST
+            last.ended_at = self.last_at
+        return found
+
+    @property
+    def active(self) -> bool:
+        """Whether it has not ended."""
+        return Status(self.status) in ACTIVE
+
+
+class Attempt(Struct):
+    """A row of `stages`, in the order of its columns."""
+
+    instance: bytes
+    attempt_key: str
+    execution_id: str
+    pipeline_id: int
+    name: str
+    index: str | None
+    path: str
+    attempt: int
+    last: bool
+    status: str | None
+    own_status: str | None
+    source_status: str | None
+    queued_at: int | None
+    started_at: int | None
+    ended_at: int | None
+    duration: int | None
+    first_at: int
+    items_in: int | None
+    items_out: int | None
+    cpu_seconds: float | None
+    memory_peak_bytes: float | None
+    marks: list[Mark]
+    facts: Facts
+    new: bool = False
+
+    @classmethod
+    def from_row(cls, row: Any) -> Attempt:
+        """An attempt as stored."""
+        values = tuple(row)
+        return cls(*values[:-2], _marks_decoder.decode(values[-2]), _facts_decoder.decode(values[-1]))
+
+
+def instance_id(execution_id: str, path: str, index: str | None) -> bytes:
+    """Key of a stage, or of one instance of a mapped stage, within all executions."""
+    text = f"{execution_id}\x1f{path}" if index is None else f"{execution_id}\x1f{path}\x1e{index}"
+    return blake2b(text.encode(), digest_size=16).digest()
+
+
+def path_text(path: list[str]) -> str:
+    """Enclosing stages and the stage's own name, as stored."""
+    return encode(path).decode()
+
+
+class End(Struct, frozen=True):
+    """An end of an attempt, to be counted once."""
+
+    status: Status
+    duration: int | None
+    ended_at: int | None
+
+
+class Standing(Struct):
+    """What a stage's attempts add up to; the difference of two standings is what there is to count."""
+
+    status: Status | None = None
+    ends: list[End] = field(default_factory=list)
+    retries: int = 0
+    items_in: int = 0
+    items_out: int = 0
+    cpu_seconds: float = 0.0
+
+
+class Instance(Struct):
+    """A stage of an execution, or one instance of a mapped stage, with its attempts."""
+
+    id: bytes
+    execution: Execution
+    pipeline: Pipeline
+    path: list[str]
+    index: str | None
+    attempts: dict[str, Attempt] = field(default_factory=dict)
+    before: Standing = field(default_factory=Standing)
+    void: bool = False
+
+    @property
+    def name(self) -> str:
+        """Own name, without the enclosing stages."""
+        return self.path[-1]
+
+    def attempt(self, key: str, number: int, time: int) -> Attempt:
+        """The attempt of that key, made if it is new."""
+        found = self.attempts.get(key)
+        if found is None:
+            found = self.attempts[key] = Attempt(
+                self.id, key, self.execution.id, self.pipeline.id, self.name, self.index, path_text(self.path), number,
+                False, Status.RUNNING, Status.RUNNING, None, None, None, None, None, time, None, None, None, None, [],
+                Facts(), True,
+            )  # fmt: skip
+        found.first_at = min(found.first_at, time)
+        return found

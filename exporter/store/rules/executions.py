@@ -1,0 +1,148 @@
+"""Executions start, go on, progress and end."""
+
+from __future__ import annotations
+
+import msgspec
+
+from exporter.catalogue import Scope
+from exporter.catalogue.metrics import ERRORS
+from exporter.catalogue.own import UNMAPPED
+from exporter.domain import events as e
+from exporter.domain.errors import ErrorDetail
+from exporter.domain.events import Event
+from exporter.domain.lifecycle import Mark, Sign, add, finish
+from exporter.domain.status import FINAL, Status, status_of_word
+from exporter.domain.text import clean_name
+from exporter.domain.times import to_micros
+from exporter.store.records import Execution, Pipeline
+from exporter.store.work import Work
+
+_SIGNS: dict[type, Sign] = {
+    e.ExecutionQueued: Sign.QUEUED,
+    e.ExecutionStarted: Sign.STARTED,
+    e.ExecutionPaused: Sign.PAUSED,
+    e.ExecutionResumed: Sign.RESUMED,
+    e.StageQueued: Sign.QUEUED,
+    e.StageStarted: Sign.STARTED,
+}
+_TOLD = ("kind", "trigger", "parameters", "labels", "parent", "heartbeat_seconds", "link")
+
+
+def sign_of(payload: e.Payload) -> Sign:
+    """What a state event says of its execution or stage."""
+    return _SIGNS[type(payload)]
+
+
+def entered(
+    work: Work, event: Event, payload: e.ExecutionState, pipeline: Pipeline, execution: Execution | None, time: int
+) -> None:
+    """An execution was queued, started, paused or resumed."""
+    assert execution is not None
+    told(work, event, payload, pipeline, execution, time)
+    add(execution.marks, Mark(time, sign_of(payload), word=payload.source_status or ""))
+
+
+def told(
+    work: Work, _: Event, payload: e.ExecutionState, _pipeline: Pipeline, execution: Execution | None, time: int
+) -> None:
+    """Keep what a state event or a heartbeat tells besides."""
+    assert execution is not None
+    facts = execution.facts
+    for name in _TOLD:
+        value = getattr(payload, name)
+        if value is not None:
+            facts.tell(name, time, msgspec.to_builtins(value))
+    count_unmapped(work, payload.source_status)
+
+
+def progressed(
+    _: Work, _event: Event, payload: e.ExecutionProgressed, _pipeline: Pipeline, execution: Execution | None, time: int
+) -> None:
+    """An execution told how far it is."""
+    assert execution is not None
+    facts = execution.facts
+    if payload.progress is not None:
+        facts.tell("progress", time, payload.progress)
+    if payload.message is not None:
+        facts.tell("message", time, payload.message[:1000])
+    if payload.eta is not None:
+        facts.tell("eta", time, to_micros(payload.eta))
+
+
+def finished(
+    work: Work, event: Event, payload: e.ExecutionFinished, pipeline: Pipeline, execution: Execution | None, time: int
+) -> None:
+    """An execution ended."""
+    assert execution is not None
+    told(work, event, payload, pipeline, execution, time)
+    status = final_status(payload.status)
+    word = payload.source_status or payload.status
+    add(execution.marks, finish(time, status, word, **figures(payload)))
+    if payload.error is not None:
+        error = payload.error.cleaned()
+        execution.facts.tell("error", time, msgspec.to_builtins(error))
+        record_error(work, event, error, pipeline, execution.id, time)
+
+
+def kept(
+    _work: Work, _event: Event, _payload: e.ExecutionPayload, _pipeline: Pipeline, _execution: Execution | None, _time: int
+) -> None:
+    """Artifacts, warnings and logs are read from the events themselves."""
+
+
+def final_status(word: str) -> Status:
+    """Status of an end; the edge let no other word in."""
+    status = status_of_word(word)
+    assert status in FINAL, word
+    return status
+
+
+def figures(payload: e.ExecutionFinished | e.StageFinished) -> dict[str, int | None]:
+    """A source's own figures of when something was queued and started, in microseconds."""
+    return {
+        "queued_at": None if payload.queued_at is None else to_micros(payload.queued_at),
+        "started_at": None if payload.started_at is None else to_micros(payload.started_at),
+    }
+
+
+def count_unmapped(work: Work, word: str | None) -> None:
+    """Count a source's word that stands for no status known here; it is kept all the same."""
+    if word and status_of_word(word) is None:
+        known = work.clock.totals.counters.get(UNMAPPED.name, {})
+        shown = clean_name(word, 64)
+        work.clock.totals.add(UNMAPPED, 1, shown if shown in known or len(known) < 100 else "__other__")
+
+
+def record_error(
+    work: Work,
+    event: Event,
+    error: ErrorDetail,
+    pipeline: Pipeline,
+    execution_id: str | None,
+    time: int,
+    *,
+    stage: str = "",
+    index: str | None = None,
+    attempt: int | None = None,
+) -> None:
+    """Keep a (cleaned) error and count it."""
+    work.error_rows.append(
+        {
+            "identity": event.identity,
+            "execution_id": execution_id,
+            "pipeline_id": pipeline.id,
+            "time": time,
+            "stage": stage or None,
+            "index": index,
+            "attempt": attempt,
+            "type": error.type,
+            "category": error.category,
+            "severity": error.severity,
+            "component": error.component,
+            "message": error.message,
+            "stacktrace": error.stacktrace,
+            "context": None if error.context is None else msgspec.json.encode(error.context).decode(),
+        }
+    )
+    labels = (stage, error.category or "", error.type or "")
+    work.component(pipeline, Scope.ERROR, labels).state.totals.add(ERRORS)

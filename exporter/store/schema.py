@@ -1,0 +1,204 @@
+"""Tables. Times and durations are whole microseconds, so that SQLite and PostgreSQL compare them alike.
+
+`state`, `marks` and `facts` are JSON written by `exporter.store.state`; `body` is the event's own JSON.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    func,
+    literal_column,
+    text,
+)
+
+from exporter.domain.status import ACTIVE, Status
+
+metadata = MetaData()
+
+Serial = BigInteger().with_variant(Integer, "sqlite")
+"""SQLite numbers rows by itself only in a column of exactly this type."""
+
+ACTIVE_WORDS = tuple(status.value for status in Status if status in ACTIVE)
+_IS_ACTIVE = text("status IN ('queued', 'running', 'paused')")
+
+clock = Table(
+    "clock",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("version", BigInteger, nullable=False),
+    Column("series", BigInteger, nullable=False),
+    Column("alive_at", BigInteger, nullable=False),
+    Column("up_since", BigInteger, nullable=False),
+    Column("state", LargeBinary, nullable=False),
+)
+"""One row. Whoever writes locks it first, so that writers take turns, and raises `version`."""
+
+pipelines = Table(
+    "pipelines",
+    metadata,
+    Column("id", Serial, primary_key=True),
+    Column("environment", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("series_id", BigInteger),
+    Column("version", BigInteger, nullable=False),
+    Column("state", LargeBinary, nullable=False),
+    UniqueConstraint("environment", "name", name="pipelines_by_name"),
+    Index("pipelines_by_version", "version"),
+)
+"""`series_id`: the pipeline whose series take this one's totals, where the budget of series was used up."""
+
+components = Table(
+    "components",
+    metadata,
+    Column("id", Serial, primary_key=True),
+    Column("pipeline_id", BigInteger, nullable=False),
+    Column("scope", Text, nullable=False),
+    Column("labels", Text, nullable=False),
+    Column("state", LargeBinary, nullable=False),
+    UniqueConstraint("pipeline_id", "scope", "labels", name="components_by_labels"),
+)
+"""Parts of a pipeline with labels and totals of their own: stages, streams, kinds of errors, models, …"""
+
+executions = Table(
+    "executions",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("pipeline_id", BigInteger, nullable=False),
+    Column("pipeline", Text, nullable=False),
+    Column("environment", Text, nullable=False),
+    Column("external_id", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("kind", Text),
+    Column("trigger", Text),
+    Column("status", Text, nullable=False),
+    Column("source_status", Text),
+    Column("sort_at", BigInteger, nullable=False),
+    Column("queued_at", BigInteger),
+    Column("started_at", BigInteger),
+    Column("ended_at", BigInteger),
+    Column("duration", BigInteger),
+    Column("first_at", BigInteger, nullable=False),
+    Column("last_at", BigInteger, nullable=False),
+    Column("seen_at", BigInteger, nullable=False),
+    Column("deadline", BigInteger),
+    Column("lost_at", BigInteger),
+    Column("stages_total", Integer, nullable=False),
+    Column("stages_done", Integer, nullable=False),
+    Column("stages_active", Integer, nullable=False),
+    Column("ends_counted", Integer, nullable=False),
+    Column("queue_counted", Boolean, nullable=False),
+    Column("ends", LargeBinary, nullable=False),
+    Column("marks", LargeBinary, nullable=False),
+    Column("facts", LargeBinary, nullable=False),
+    Index("executions_by_time", "sort_at", "id"),
+    Index("executions_by_pipeline", "pipeline_id", "sort_at", "id"),
+    Index("executions_by_pipeline_status", "pipeline_id", "status", "sort_at", "id"),
+    Index("executions_by_status", "status", "sort_at", "id"),
+    Index("executions_by_kind", "kind", "sort_at", "id"),
+    Index("executions_by_source", "source", "sort_at", "id"),
+    Index("executions_by_environment", "environment", "sort_at", "id"),
+    Index("executions_by_external_id", "external_id"),
+    Index("executions_by_deadline", "deadline", sqlite_where=_IS_ACTIVE, postgresql_where=_IS_ACTIVE),
+    Index("executions_active", "pipeline_id", "started_at", sqlite_where=_IS_ACTIVE, postgresql_where=_IS_ACTIVE),
+)
+# Literal numbers, as PostgreSQL matches an index on an expression only with the very same expression.
+ended_sort = func.coalesce(executions.c.ended_at, literal_column("0"))
+duration_sort = func.coalesce(executions.c.duration, literal_column("-1"))
+Index("executions_by_end", ended_sort, executions.c.id)
+Index("executions_by_pipeline_end", executions.c.pipeline_id, ended_sort, executions.c.id)
+Index("executions_by_duration", duration_sort, executions.c.id)
+Index("executions_by_pipeline_duration", executions.c.pipeline_id, duration_sort, executions.c.id)
+
+execution_search = Table(
+    "execution_search",
+    metadata,
+    Column("key", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False),
+    Column("execution_id", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    UniqueConstraint("execution_id", name="execution_search_by_id"),
+)
+"""Text by which an execution is found. `key` grows with `sort_at`, so that matches come out in its order."""
+
+stages = Table(
+    "stages",
+    metadata,
+    Column("instance", LargeBinary(16), primary_key=True),
+    Column("attempt_key", Text, primary_key=True),
+    Column("execution_id", Text, nullable=False),
+    Column("pipeline_id", BigInteger, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("index", Text),
+    Column("path", Text, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("last", Boolean, nullable=False),
+    Column("status", Text),
+    Column("own_status", Text),
+    Column("source_status", Text),
+    Column("queued_at", BigInteger),
+    Column("started_at", BigInteger),
+    Column("ended_at", BigInteger),
+    Column("duration", BigInteger),
+    Column("first_at", BigInteger, nullable=False),
+    Column("items_in", BigInteger),
+    Column("items_out", BigInteger),
+    Column("cpu_seconds", Double),
+    Column("memory_peak_bytes", Double),
+    Column("marks", LargeBinary, nullable=False),
+    Column("facts", LargeBinary, nullable=False),
+    Index("stages_by_execution", "execution_id"),
+    Index("stages_by_name", "pipeline_id", "name", "first_at"),
+    Index("stages_active", "pipeline_id", "name", sqlite_where=_IS_ACTIVE, postgresql_where=_IS_ACTIVE),
+)
+"""One row an attempt. `last`: the attempt that the stage's status is taken from. A null status hides a row that only
+says how a source settled a stage whose attempts are known (`attempt_key` "*")."""
+
+errors = Table(
+    "errors",
+    metadata,
+    Column("identity", LargeBinary(16), primary_key=True),
+    Column("execution_id", Text),
+    Column("pipeline_id", BigInteger, nullable=False),
+    Column("time", BigInteger, nullable=False),
+    Column("stage", Text),
+    Column("index", Text),
+    Column("attempt", Integer),
+    Column("type", Text, nullable=False),
+    Column("category", Text, nullable=False),
+    Column("severity", Text, nullable=False),
+    Column("component", Text),
+    Column("message", Text, nullable=False),
+    Column("stacktrace", Text),
+    Column("context", Text),
+    Index("errors_by_execution", "execution_id", "time"),
+    Index("errors_by_time", "time"),
+    Index("errors_by_pipeline", "pipeline_id", "time"),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("seq", Serial, primary_key=True),
+    Column("identity", LargeBinary(16), nullable=False),
+    Column("pipeline_id", BigInteger, nullable=False),
+    Column("execution_id", Text),
+    Column("type", Text, nullable=False),
+    Column("time", BigInteger, nullable=False),
+    Column("received_at", BigInteger, nullable=False),
+    Column("body", LargeBinary),
+    UniqueConstraint("identity", name="events_by_identity"),
+    Index("events_by_execution", "execution_id", "type", "time"),
+    Index("events_by_type", "type", "time"),
+    Index("events_by_receipt", "received_at"),
+)
+"""Every accepted event, once. The body goes with its execution; the identity stays longer, to know repeats by."""

@@ -1,0 +1,204 @@
+"""After the events of a group: what the marks add up to, and what there is to count once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import timedelta
+
+from exporter.catalogue import Scope
+from exporter.catalogue import metrics as m
+from exporter.domain.lifecycle import Episode
+from exporter.domain.status import ACTIVE, FAILING, Status
+from exporter.domain.times import SECOND
+from exporter.store.limits import Limits
+from exporter.store.records import Execution, Instance, Pipeline, Standing
+from exporter.store.standing import resolve
+from exporter.store.state import (
+    RECENT,
+    STAGE_SUCCESSES,
+    STARTS,
+    SUCCESSES,
+    ComponentState,
+    Duration,
+    Ended,
+    PipelineState,
+    remember,
+)
+from exporter.store.work import Work
+
+UNTIMED = frozenset({Status.SKIPPED, Status.LOST})
+"""Ends whose duration says nothing about the work."""
+
+LEAST_PATIENCE = timedelta(hours=1)
+PATIENCE_WITHOUT_HISTORY = timedelta(days=1)
+PATIENCE_OF_LONGEST = 3
+
+
+def settle(work: Work) -> None:
+    """Bring all rows of a group up to date and count what ended."""
+    for execution in work.executions.values():
+        _settle_execution(work, execution)
+    for instance in work.instances.values():
+        _settle_stage(work, instance)
+
+
+def _settle_execution(work: Work, execution: Execution) -> None:
+    pipeline = work.pipeline(execution.environment, execution.pipeline)
+    found = execution.episodes()
+    last = found[-1]
+    facts = execution.facts
+    execution.kind = facts.get("kind")
+    execution.trigger = facts.get("trigger")
+    if execution.kind is not None:
+        pipeline.state.facts.tell("execution_kind", execution.first_at, execution.kind)
+    was_active = execution.new or execution.active
+    execution.status = last.status
+    execution.source_status = last.word or None
+    execution.queued_at, execution.started_at, execution.ended_at = last.queued_at, last.started_at, last.ended_at
+    execution.duration = last.duration
+    execution.sort_at = last.started_at or last.queued_at or execution.first_at
+    _count_queue(work, execution, pipeline, last)
+    ended = [episode for episode in found if episode.ended_at is not None]
+    _count_ends(work, execution, pipeline, ended)
+    _remember(pipeline.state, execution, last)
+    if execution.active:
+        execution.deadline = execution.seen_at + patience(execution, pipeline.state, work.limits)
+    else:
+        execution.deadline = None
+    if was_active != execution.active:
+        work.turned.append(execution)
+
+
+def patience(execution: Execution, state: PipelineState, limits: Limits) -> int:
+    """Silence after which an execution is taken for lost, in microseconds."""
+    heartbeat = execution.facts.get("heartbeat_seconds")
+    if heartbeat is not None:
+        return int(heartbeat * SECOND)
+    if limits.lost_after is not None:
+        return int(limits.lost_after.total_seconds() * SECOND)
+    if not state.successes:
+        return int(PATIENCE_WITHOUT_HISTORY.total_seconds() * SECOND)
+    longest = max(success.duration for success in state.successes)
+    return max(int(LEAST_PATIENCE.total_seconds() * SECOND), PATIENCE_OF_LONGEST * longest)
+
+
+def _count_queue(work: Work, execution: Execution, pipeline: Pipeline, last: Episode) -> None:
+    waited = last.queue_duration
+    if waited is not None and not execution.queue_counted:
+        execution.queue_counted = True
+        exemplar = (execution.id, execution.sort_at)
+        work.meter(pipeline).state.totals.observe(m.EXECUTION_QUEUE_DURATION, waited / SECOND, exemplar=exemplar)
+
+
+def _count_ends(work: Work, execution: Execution, pipeline: Pipeline, ended: list[Episode]) -> None:
+    shown = [(episode.status, episode.duration) for episode in ended]
+    before, execution.ends = execution.ends, shown
+    if shown == before:
+        return
+    extra = len(shown) - execution.ends_counted
+    if extra <= 0:
+        if before and shown:
+            work.correct("execution")
+        return
+    execution.ends_counted = len(shown)
+    totals = work.meter(pipeline).state.totals
+    for position in uncounted([status for status, _ in before], [status for status, _ in shown])[-extra:]:
+        episode = ended[position]
+        totals.add(m.EXECUTIONS, 1, episode.status)
+        if episode.duration is not None and episode.status not in UNTIMED:
+            exemplar = (execution.id, episode.ended_at or 0)
+            totals.observe(m.EXECUTION_DURATION, episode.duration / SECOND, exemplar=exemplar)
+
+
+def uncounted(before: list[Status], now: list[Status]) -> list[int]:
+    """Positions of the ends whose status was not counted yet."""
+    counted = Counter(before)
+    fresh = []
+    for position, status in enumerate(now):
+        if counted[status] > 0:
+            counted[status] -= 1
+        else:
+            fresh.append(position)
+    return fresh
+
+
+def _remember(state: PipelineState, execution: Execution, last: Episode) -> None:
+    """Note starts and ends in the pipeline's rings; what was noted of this execution before is replaced."""
+    if last.started_at is not None and last.started_at not in state.starts:
+        state.starts = sorted({*state.starts, last.started_at})[-STARTS:]
+    key = execution.id[:16]
+    mine = [entry for entry in state.recent if entry.key == key]
+    if last.ended_at is None:
+        _forget(state, key, bool(mine))
+        return
+    entry = Ended(last.ended_at, key, last.status, last.duration)
+    if mine == [entry]:
+        return
+    _forget(state, key, bool(mine))
+    dropped = remember(state.recent, entry, RECENT)
+    if dropped is not None and dropped is not entry:
+        state.older_failures = state.older_failures + 1 if Status(dropped.status) in FAILING else state.older_failures
+        if dropped.status == Status.SUCCEEDED:
+            state.older_failures = 0
+    if last.status is Status.SUCCEEDED and last.duration is not None:
+        remember(state.successes, Duration(last.ended_at, key, last.duration), SUCCESSES)
+
+
+def _forget(state: PipelineState, key: str, known: bool) -> None:
+    if known:
+        state.recent = [entry for entry in state.recent if entry.key != key]
+        state.successes = [entry for entry in state.successes if entry.key != key]
+
+
+def _settle_stage(work: Work, instance: Instance) -> None:
+    execution = instance.execution
+    before = instance.before
+    now = resolve(instance, execution_ended=not execution.active)
+    component = work.component(instance.pipeline, Scope.STAGE, (instance.name,))
+    state = component.state
+    _count_stage_ends(work, state, instance, before, now)
+    if now.retries > before.retries:
+        state.totals.add(m.STAGE_RETRIES, now.retries - before.retries)
+    for part, amount in (("in", now.items_in - before.items_in), ("out", now.items_out - before.items_out)):
+        if amount > 0:
+            state.totals.add(m.STAGE_ITEMS, amount, part)
+    if now.cpu_seconds > before.cpu_seconds:
+        state.totals.add(m.STAGE_CPU, now.cpu_seconds - before.cpu_seconds)
+    for attempt in instance.attempts.values():
+        if attempt.last and attempt.memory_peak_bytes is not None:
+            state.facts.tell(m.STAGE_MEMORY_PEAK.name, attempt.started_at or attempt.first_at, attempt.memory_peak_bytes)
+    if len(instance.path) == 1:
+        execution.stages_total += (now.status is not None) - (before.status is not None)
+        execution.stages_done += _done(now.status) - _done(before.status)
+    execution.stages_active += _running(now.status) - _running(before.status)
+
+
+def _count_stage_ends(
+    work: Work, state: ComponentState, instance: Instance, before: Standing, now: Standing
+) -> None:
+    if now.ends == before.ends:
+        return
+    extra = len(now.ends) - len(before.ends)
+    if extra <= 0:
+        if now.ends and before.ends:
+            work.correct("stage")
+    else:
+        for position in uncounted([end.status for end in before.ends], [end.status for end in now.ends])[-extra:]:
+            end = now.ends[position]
+            state.totals.add(m.STAGE_EXECUTIONS, 1, end.status)
+            if end.duration is not None and end.status not in UNTIMED:
+                exemplar = (instance.execution.id, end.ended_at or instance.execution.last_at)
+                state.totals.observe(m.STAGE_DURATION, end.duration / SECOND, exemplar=exemplar)
+    key = instance.id.hex()[:16]
+    state.successes = [entry for entry in state.successes if entry.key != key]
+    last = now.ends[-1] if now.ends else None
+    if last is not None and last.status is Status.SUCCEEDED and last.duration is not None and last.ended_at is not None:
+        remember(state.successes, Duration(last.ended_at, key, last.duration), STAGE_SUCCESSES)
+
+
+def _done(status: Status | None) -> int:
+    return int(status is not None and status not in ACTIVE and status is not Status.LOST)
+
+
+def _running(status: Status | None) -> int:
+    return int(status in ACTIVE)

@@ -1,0 +1,91 @@
+"""How the attempts of a stage add up: numbers, times, what the source settled, and what there is to count."""
+
+from __future__ import annotations
+
+from exporter.domain.lifecycle import Episode, episodes
+from exporter.domain.status import ACTIVE, Status
+from exporter.store.records import SETTLED, Attempt, End, Instance, Standing
+
+
+def resolve(instance: Instance, *, execution_ended: bool) -> Standing:
+    """Set the derived columns of all attempts of a stage and tell what they add up to."""
+    settled = instance.attempts.get(SETTLED)
+    real = _numbered([attempt for key, attempt in instance.attempts.items() if key != SETTLED])
+    standing = Standing()
+    for attempt in real:
+        found = episodes(attempt.marks) or [Episode()]
+        is_last = attempt is real[-1]
+        if is_last and settled is not None:
+            _overrule(found[-1], settled)
+        _show(attempt, found[-1], last=is_last)
+        standing.ends += [End(e.status, e.duration, e.ended_at) for e in found if e.ended_at is not None]
+        standing.retries += len(found)
+        standing.items_in += attempt.items_in or 0
+        standing.items_out += attempt.items_out or 0
+        standing.cpu_seconds += attempt.cpu_seconds or 0.0
+    if any(attempt.attempt == 1 for attempt in real):
+        standing.retries -= 1
+    if settled is not None:
+        _show_settled(settled, visible=not real and not instance.void)
+        if not real and not instance.void:
+            assert settled.own_status is not None
+            standing.ends.append(End(Status(settled.own_status), settled.duration, settled.ended_at))
+    for attempt in instance.attempts.values():
+        attempt.status = attempt.own_status
+        if execution_ended and attempt.status is not None and Status(attempt.status) in ACTIVE:
+            attempt.status = Status.LOST
+    last = real[-1] if real else settled
+    standing.status = None if last is None or last.status is None else Status(last.status)
+    return standing
+
+
+def _numbered(attempts: list[Attempt]) -> list[Attempt]:
+    """Attempts in order; those whose number no source told are numbered by their start, behind the told ones."""
+    told = [attempt for attempt in attempts if not attempt.attempt_key.startswith("id:")]
+    untold = [attempt for attempt in attempts if attempt.attempt_key.startswith("id:")]
+    if not untold:
+        return attempts if len(attempts) < 2 else sorted(attempts, key=lambda attempt: attempt.attempt)
+    untold.sort(key=lambda attempt: (_start(attempt), attempt.attempt_key))
+    first = max((attempt.attempt for attempt in told), default=0) + 1
+    for number, attempt in enumerate(untold, first):
+        attempt.attempt = number
+    return sorted(told, key=lambda attempt: attempt.attempt) + untold
+
+
+def _start(attempt: Attempt) -> int:
+    found = episodes(attempt.marks)
+    started = found[0].started_at if found else None
+    return attempt.first_at if started is None else started
+
+
+def _overrule(episode: Episode, settled: Attempt) -> None:
+    told = settled.facts.get("settled")
+    status = Status(told["status"])
+    if episode.status is status:
+        return
+    episode.status = status
+    episode.word = told["word"] or episode.word
+    if episode.ended_at is None:
+        duration = told["duration"]
+        start = episode.started_at
+        episode.ended_at = settled.first_at if start is None or duration is None else start + duration
+
+
+def _show(attempt: Attempt, episode: Episode, *, last: bool) -> None:
+    attempt.last = last
+    attempt.own_status = episode.status
+    attempt.source_status = episode.word or None
+    attempt.queued_at = episode.queued_at
+    attempt.started_at = episode.started_at
+    attempt.ended_at = episode.ended_at
+    attempt.duration = episode.duration
+
+
+def _show_settled(settled: Attempt, *, visible: bool) -> None:
+    told = settled.facts.get("settled")
+    status = Status(told["status"])
+    settled.attempt = 0 if status is Status.SKIPPED else 1
+    settled.last = visible
+    settled.own_status = status if visible else None
+    settled.source_status = told["word"]
+    settled.duration = told["duration"]
