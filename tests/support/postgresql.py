@@ -25,6 +25,7 @@ _SETTINGS = {
     "unix_socket_directories": "",
     "max_connections": "200",
     "timezone": "Asia/Kathmandu",
+    "log_checkpoints": "off",
     "log_lock_waits": "on",
 }
 # Survives the end of any process, not that of the machine.
