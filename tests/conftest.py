@@ -8,15 +8,14 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Protocol
 
 import hypothesis
 import pytest
 
-from tests.support.exporter import Exporter
+from tests.support.exporter import Exporter, StartExporter
 from tests.support.paths import recordings_folder
 from tests.support.postgresql import PostgreSQL
-from tests.support.prometheus import Alertmanager, Prometheus, Pushgateway
+from tests.support.prometheus import Alertmanager, Prometheus, Pushgateway, StartPrometheus
 
 # Everything that tests talk to is on this machine, whatever proxy the user has.
 os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
@@ -26,16 +25,6 @@ hypothesis.settings.register_profile("developer", deadline=None)
 # The same examples every time: a change that did not cause a failure does not meet it.
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "developer")
-
-
-class StartExporter(Protocol):
-    def __call__(
-        self,
-        *options: str,
-        database: str | None = None,
-        environment: Mapping[str, str] | None = None,
-        wait: bool = True,
-    ) -> Exporter: ...
 
 
 @pytest.fixture(scope="session")
@@ -103,7 +92,7 @@ def start_exporter(tmp_path: Path) -> Iterator[StartExporter]:
 @pytest.fixture
 def start_prometheus(
     tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Callable[[Mapping[str, object]], Prometheus]]:
+) -> Iterator[StartPrometheus]:
     """`start_prometheus({"scrape_configs": [...]})`"""
     with ExitStack() as stack:
 

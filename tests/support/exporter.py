@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Protocol
 
 from tests.support.paths import REPOSITORY
 from tests.support.program import Program, free_port
@@ -37,3 +38,15 @@ class Exporter(Program):
     def wait_until_ready(self, *, seconds: float = 30) -> None:
         """Waits for /readyz: the database is reachable and migrated."""
         self.wait_until_answers(f"{self.url}/readyz", seconds=seconds)
+
+
+class StartExporter(Protocol):
+    """The fixture `start_exporter`."""
+
+    def __call__(
+        self,
+        *options: str,
+        database: str | None = None,
+        environment: Mapping[str, str] | None = None,
+        wait: bool = True,
+    ) -> Exporter: ...

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import requests
 import yaml
@@ -66,6 +66,12 @@ class Prometheus(Program):
         when = {"time": at.isoformat()} if at else {}
         result: list[Json] = self.get("query", query=expression, **when)["result"]
         return result
+
+
+class StartPrometheus(Protocol):
+    """The fixture `start_prometheus`."""
+
+    def __call__(self, config: Mapping[str, object], *flags: str) -> Prometheus: ...
 
 
 class Alertmanager(Program):
