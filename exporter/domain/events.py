@@ -16,6 +16,7 @@ from msgspec import Meta, Struct, field
 from exporter.domain.errors import ErrorDetail
 from exporter.domain.text import NAME_LENGTH
 
+Moment = Annotated[datetime, Meta(tz=True)]
 Name = Annotated[str, Meta(min_length=1, max_length=NAME_LENGTH)]
 Word = Annotated[str, Meta(min_length=1, max_length=128)]
 Text = Annotated[str, Meta(max_length=1_000_000)]
@@ -138,7 +139,7 @@ class ExecutionProgressed(ExecutionPayload, frozen=True, kw_only=True, omit_defa
 
     progress: Ratio | None = None
     message: Text | None = None
-    eta: datetime | None = None
+    eta: Moment | None = None
 
 
 class ExecutionFinished(ExecutionState, frozen=True, kw_only=True, omit_defaults=True):
@@ -151,8 +152,8 @@ class ExecutionFinished(ExecutionState, frozen=True, kw_only=True, omit_defaults
 
     status: Word
     error: ErrorDetail | None = None
-    queued_at: datetime | None = None
-    started_at: datetime | None = None
+    queued_at: Moment | None = None
+    started_at: Moment | None = None
 
 
 class StagePayload(ExecutionPayload, frozen=True, kw_only=True, omit_defaults=True):
@@ -211,8 +212,8 @@ class StageFinished(StageState, frozen=True, kw_only=True, omit_defaults=True):
     status: Word
     error: ErrorDetail | None = None
     retry: bool = False
-    queued_at: datetime | None = None
-    started_at: datetime | None = None
+    queued_at: Moment | None = None
+    started_at: Moment | None = None
 
 
 class StageSettled(StagePayload, frozen=True, kw_only=True, omit_defaults=True):
@@ -295,7 +296,7 @@ class StreamMeasured(Payload, frozen=True, kw_only=True, omit_defaults=True):
     target_rate: Amount | None = None
     phase: Word | None = None
     events: dict[Word, Count] | None = None
-    watermark: datetime | None = None
+    watermark: Moment | None = None
     buffer_depth: Count | None = None
     dead_letters: Count | None = None
     latency_seconds: Annotated[list[Seconds], Meta(max_length=10_000)] | None = None

@@ -10,13 +10,13 @@ NAME_LENGTH = 256
 MESSAGE_LENGTH = 16_384
 STACKTRACE_LENGTH = 65_536
 
-_REPLACEMENT = "\ufffd"
+REPLACEMENT = "\ufffd"
 
 
 def clean_name(name: str, limit: int = NAME_LENGTH) -> str:
     """A name in one printable line of at most `limit` characters; what is cut is kept apart by a digest."""
     if not name.isprintable():
-        name = "".join(c if c.isprintable() else _REPLACEMENT for c in name)
+        name = "".join(c if c.isprintable() else REPLACEMENT for c in name)
     name = name.strip() or "(unnamed)"
     if len(name) <= limit:
         return name
@@ -27,7 +27,7 @@ def clean_name(name: str, limit: int = NAME_LENGTH) -> str:
 def clean_text(text: str, limit: int = MESSAGE_LENGTH) -> str:
     """Free text without NUL and lone surrogates, cut at `limit` characters with a note of how much is missing."""
     if "\x00" in text:
-        text = text.replace("\x00", _REPLACEMENT)
+        text = text.replace("\x00", REPLACEMENT)
     if not text.isascii():
         text = text.encode("utf-8", "replace").decode()
     if len(text) > limit:

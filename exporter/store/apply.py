@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from sqlalchemy import Engine, select
 
 from exporter.catalogue.own import EVENTS
+from exporter.domain.clean import without_nul
 from exporter.domain.events import Event
 from exporter.domain.times import to_micros
 from exporter.store import schema
 from exporter.store.engine import writing
 from exporter.store.limits import Limits
+from exporter.store.records import encode
 from exporter.store.rules import RULES
 from exporter.store.settle import settle
 from exporter.store.work import Cache, Work, chunks, id_of
@@ -36,8 +38,7 @@ def apply(engine: Engine, cache: Cache, limits: Limits, events: Sequence[Event],
         with writing(engine) as connection:
             work = Work(connection, cache, limits, now)
             fresh = _apply(work, events)
-            if any(fresh) or events:
-                write(work)
+            write(work)
     except BaseException:
         cache.clear()
         raise
@@ -72,7 +73,10 @@ def _known(work: Work, events: Sequence[Event]) -> set[bytes]:
 
 
 def _take(work: Work, event: Event, id_: str | None) -> None:
-    payload = event.payload
+    payload, body = event.payload, event.body
+    if b"\\u0000" in body:
+        payload = without_nul(payload)
+        body = encode(payload)
     time = to_micros(event.time)
     pipeline = work.pipeline(payload.environment, payload.pipeline)
     state = pipeline.state
@@ -93,7 +97,7 @@ def _take(work: Work, event: Event, id_: str | None) -> None:
             "type": payload.type,
             "time": time,
             "received_at": work.now,
-            "body": event.body,
+            "body": body,
         }
     )
 

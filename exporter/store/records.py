@@ -34,6 +34,7 @@ class Pipeline(Struct):
     counts: dict[Scope, int] = field(default_factory=dict)
     new: bool = False
     dirty: bool = False
+    restarted: bool = False
 
 
 class Component(Struct):

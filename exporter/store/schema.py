@@ -9,6 +9,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Dialect,
     Double,
     Index,
     Integer,
@@ -23,6 +24,18 @@ from sqlalchemy import (
 )
 
 from exporter.domain.status import ACTIVE, Status
+
+
+
+class Bytes(LargeBinary):
+    """Bytes as they are: both drivers take them without the wrapping that SQLAlchemy does a million times."""
+
+    def bind_processor(self, dialect: Dialect) -> None:
+        return None
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> None:
+        return None
+
 
 metadata = MetaData()
 
@@ -40,7 +53,7 @@ clock = Table(
     Column("series", BigInteger, nullable=False),
     Column("alive_at", BigInteger, nullable=False),
     Column("up_since", BigInteger, nullable=False),
-    Column("state", LargeBinary, nullable=False),
+    Column("state", Bytes, nullable=False),
 )
 """One row. Whoever writes locks it first, so that writers take turns, and raises `version`."""
 
@@ -52,11 +65,14 @@ pipelines = Table(
     Column("name", Text, nullable=False),
     Column("series_id", BigInteger),
     Column("version", BigInteger, nullable=False),
-    Column("state", LargeBinary, nullable=False),
+    Column("due_at", BigInteger),
+    Column("state", Bytes, nullable=False),
     UniqueConstraint("environment", "name", name="pipelines_by_name"),
     Index("pipelines_by_version", "version"),
+    Index("pipelines_by_due", "due_at"),
 )
-"""`series_id`: the pipeline whose series take this one's totals, where the budget of series was used up."""
+"""`series_id`: the pipeline whose series take this one's totals, where the budget of series was used up. `due_at`: when
+the next expected start counts as missed."""
 
 components = Table(
     "components",
@@ -65,7 +81,7 @@ components = Table(
     Column("pipeline_id", BigInteger, nullable=False),
     Column("scope", Text, nullable=False),
     Column("labels", Text, nullable=False),
-    Column("state", LargeBinary, nullable=False),
+    Column("state", Bytes, nullable=False),
     UniqueConstraint("pipeline_id", "scope", "labels", name="components_by_labels"),
 )
 """Parts of a pipeline with labels and totals of their own: stages, streams, kinds of errors, models, …"""
@@ -98,9 +114,9 @@ executions = Table(
     Column("stages_active", Integer, nullable=False),
     Column("ends_counted", Integer, nullable=False),
     Column("queue_counted", Boolean, nullable=False),
-    Column("ends", LargeBinary, nullable=False),
-    Column("marks", LargeBinary, nullable=False),
-    Column("facts", LargeBinary, nullable=False),
+    Column("ends", Bytes, nullable=False),
+    Column("marks", Bytes, nullable=False),
+    Column("facts", Bytes, nullable=False),
     Index("executions_by_time", "sort_at", "id"),
     Index("executions_by_pipeline", "pipeline_id", "sort_at", "id"),
     Index("executions_by_pipeline_status", "pipeline_id", "status", "sort_at", "id"),
@@ -133,7 +149,7 @@ execution_search = Table(
 stages = Table(
     "stages",
     metadata,
-    Column("instance", LargeBinary(16), primary_key=True),
+    Column("instance", Bytes(16), primary_key=True),
     Column("attempt_key", Text, primary_key=True),
     Column("execution_id", Text, nullable=False),
     Column("pipeline_id", BigInteger, nullable=False),
@@ -154,8 +170,8 @@ stages = Table(
     Column("items_out", BigInteger),
     Column("cpu_seconds", Double),
     Column("memory_peak_bytes", Double),
-    Column("marks", LargeBinary, nullable=False),
-    Column("facts", LargeBinary, nullable=False),
+    Column("marks", Bytes, nullable=False),
+    Column("facts", Bytes, nullable=False),
     Index("stages_by_execution", "execution_id"),
     Index("stages_by_name", "pipeline_id", "name", "first_at"),
     Index("stages_active", "pipeline_id", "name", sqlite_where=_IS_ACTIVE, postgresql_where=_IS_ACTIVE),
@@ -166,7 +182,7 @@ says how a source settled a stage whose attempts are known (`attempt_key` "*")."
 errors = Table(
     "errors",
     metadata,
-    Column("identity", LargeBinary(16), primary_key=True),
+    Column("identity", Bytes(16), primary_key=True),
     Column("execution_id", Text),
     Column("pipeline_id", BigInteger, nullable=False),
     Column("time", BigInteger, nullable=False),
@@ -189,13 +205,13 @@ events = Table(
     "events",
     metadata,
     Column("seq", Serial, primary_key=True),
-    Column("identity", LargeBinary(16), nullable=False),
+    Column("identity", Bytes(16), nullable=False),
     Column("pipeline_id", BigInteger, nullable=False),
     Column("execution_id", Text),
     Column("type", Text, nullable=False),
     Column("time", BigInteger, nullable=False),
     Column("received_at", BigInteger, nullable=False),
-    Column("body", LargeBinary),
+    Column("body", Bytes),
     UniqueConstraint("identity", name="events_by_identity"),
     Index("events_by_execution", "execution_id", "type", "time"),
     Index("events_by_type", "type", "time"),

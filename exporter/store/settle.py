@@ -12,6 +12,7 @@ from exporter.domain.status import ACTIVE, FAILING, Status
 from exporter.domain.times import SECOND
 from exporter.store.limits import Limits
 from exporter.store.records import Execution, Instance, Pipeline, Standing
+from exporter.store.rules.due import refresh
 from exporter.store.standing import resolve
 from exporter.store.state import (
     RECENT,
@@ -40,6 +41,10 @@ def settle(work: Work) -> None:
         _settle_execution(work, execution)
     for instance in work.instances.values():
         _settle_stage(work, instance)
+    for pipeline in work.cache.by_id.values():
+        if pipeline.restarted:
+            refresh(pipeline.state)
+            pipeline.restarted = False
 
 
 def _settle_execution(work: Work, execution: Execution) -> None:
@@ -60,6 +65,7 @@ def _settle_execution(work: Work, execution: Execution) -> None:
     _count_queue(work, execution, pipeline, last)
     ended = [episode for episode in found if episode.ended_at is not None]
     _count_ends(work, execution, pipeline, ended)
+    _note_start(pipeline, last)
     _remember(pipeline.state, execution, last)
     if execution.active:
         execution.deadline = execution.seen_at + patience(execution, pipeline.state, work.limits)
@@ -122,10 +128,17 @@ def uncounted(before: list[Status], now: list[Status]) -> list[int]:
     return fresh
 
 
+def _note_start(pipeline: Pipeline, last: Episode) -> None:
+    starts = pipeline.state.starts
+    if last.started_at is None or last.started_at in starts:
+        return
+    if len(starts) < STARTS or last.started_at > starts[0]:
+        pipeline.state.starts = sorted([*starts, last.started_at])[-STARTS:]
+        pipeline.restarted = True
+
+
 def _remember(state: PipelineState, execution: Execution, last: Episode) -> None:
-    """Note starts and ends in the pipeline's rings; what was noted of this execution before is replaced."""
-    if last.started_at is not None and last.started_at not in state.starts:
-        state.starts = sorted({*state.starts, last.started_at})[-STARTS:]
+    """Note an end in the pipeline's rings; what was noted of this execution before is replaced."""
     key = execution.id[:16]
     mine = [entry for entry in state.recent if entry.key == key]
     if last.ended_at is None:

@@ -120,8 +120,8 @@ class PipelineState(Struct, omit_defaults=True):
     first_at: int | None = None
     last_at: int | None = None
     next_expected: int | None = None
+    due_at: int | None = None
     missed_through: int | None = None
-    lines: int = 0
 
 
 class ComponentState(Struct, omit_defaults=True):

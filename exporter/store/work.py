@@ -38,7 +38,7 @@ CHUNK = 500
 
 _pipeline_state = msgspec.json.Decoder(PipelineState)
 _component_state = msgspec.json.Decoder(ComponentState)
-_clock_state = msgspec.json.Decoder(ClockState)
+decode_clock = msgspec.json.Decoder(ClockState).decode
 
 
 @dataclass
@@ -75,7 +75,7 @@ class Work:
         self.version: int = row.version + 1
         self.series: int = row.series
         self.up_since: int = row.up_since
-        self.clock: ClockState = _clock_state.decode(row.state)
+        self.clock: ClockState = decode_clock(row.state)
         if cache.version != row.version:
             cache.clear()
 

@@ -46,7 +46,7 @@ def _update(table: Table, key: Sequence[str], columns: Sequence[str]) -> Update:
 _UPDATE_EXECUTION = _update(schema.executions, ["id"], _EXECUTION_COLUMNS)
 _UPDATE_EXECUTION_LIGHTLY = _update(schema.executions, ["id"], _LIGHT_COLUMNS)
 _UPDATE_ATTEMPT = _update(schema.stages, ["instance", "attempt_key"], _ATTEMPT_COLUMNS)
-_UPDATE_PIPELINE = _update(schema.pipelines, ["id"], ["version", "state"])
+_UPDATE_PIPELINE = _update(schema.pipelines, ["id"], ["version", "due_at", "state"])
 _UPDATE_COMPONENT = _update(schema.components, ["id"], ["state"])
 
 
@@ -171,7 +171,14 @@ def _write_pipelines(work: Work) -> None:
         if pipeline.new:
             new.append(_pipeline_row(pipeline, work.version, state))
         else:
-            changed.append({"key_id": pipeline.id, "new_version": work.version, "new_state": state})
+            changed.append(
+                {
+                    "key_id": pipeline.id,
+                    "new_version": work.version,
+                    "new_due_at": pipeline.state.due_at,
+                    "new_state": state,
+                }
+            )
         for component in pipeline.components.values():
             if component.new:
                 new_components.append(_component_row(component))
@@ -194,6 +201,7 @@ def _pipeline_row(pipeline: Pipeline, version: int, state: bytes) -> dict[str, A
         "name": pipeline.name,
         "series_id": pipeline.series_id,
         "version": version,
+        "due_at": pipeline.state.due_at,
         "state": state,
     }
 

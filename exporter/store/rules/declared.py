@@ -22,6 +22,7 @@ def declared(
         if value is not None:
             facts.tell(name, time, msgspec.to_builtins(value))
     facts.tell("source", time, event.source)
+    pipeline.restarted = True
     if payload.stages is not None:
         facts.tell("stages", time, [stage.name for stage in payload.stages])
         for stage in payload.stages:

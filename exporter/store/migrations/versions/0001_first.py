@@ -157,11 +157,13 @@ def _tables() -> None:
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("series_id", sa.BigInteger(), nullable=True),
         sa.Column("version", sa.BigInteger(), nullable=False),
+        sa.Column("due_at", sa.BigInteger(), nullable=True),
         sa.Column("state", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("environment", "name", name="pipelines_by_name"),
     )
     op.create_index("pipelines_by_version", "pipelines", ["version"], unique=False)
+    op.create_index("pipelines_by_due", "pipelines", ["due_at"], unique=False)
     op.create_table(
         "stages",
         sa.Column("instance", sa.LargeBinary(length=16), nullable=False),

@@ -1,0 +1,112 @@
+"""`pipeline-exporter serve`: the server, until it is told to stop."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+
+import uvicorn
+from sqlalchemy.exc import SQLAlchemyError
+
+from exporter import logs
+from exporter.exposition.own import OwnMetrics
+from exporter.settings import SETTINGS, BadSetting, Settings, settings
+from exporter.store import Store
+from exporter.store.engine import BadDatabase
+from exporter.store.limits import Limits
+from exporter.store.migrate import SchemaTooNew
+from exporter.web.app import create_app
+
+PATIENCE = 10
+"""Seconds that requests under way may take after SIGTERM."""
+
+log = logging.getLogger(__name__)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add one option a setting, and the file that may hold them all."""
+    for setting in SETTINGS:
+        parser.add_argument(f"--{setting.name}", metavar="VALUE", help=f"{setting.help} ({setting.variable})")
+    parser.add_argument("--config", metavar="FILE", help="YAML file of settings (PIPELINE_EXPORTER_CONFIG)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Serve until SIGTERM or SIGINT; returns the exit code."""
+    try:
+        told = settings(vars(arguments), os.environ, arguments.config or os.environ.get("PIPELINE_EXPORTER_CONFIG"))
+    except BadSetting as error:
+        return _fail(str(error))
+    logs.configure(told.log_format, told.log_level)
+    listener: socket.socket | None = None
+    try:
+        listener = _listen(told.listen)
+        own = OwnMetrics()
+        store = _open(told, own)
+    except (BadDatabase, SchemaTooNew) as error:
+        return _fail(f"--database: {error}")
+    except SQLAlchemyError as error:
+        reason = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
+        return _fail(f"--database: {reason}")
+    except OSError as error:
+        return _fail(f"--listen: {error.strerror or error}")
+    host, port = listener.getsockname()[:2]
+    log.info("listening", extra={"url": f"http://{host if ':' not in host else f'[{host}]'}:{port}"})
+    config = uvicorn.Config(
+        create_app(told, store, own),
+        http="httptools",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=PATIENCE,
+        timeout_keep_alive=75,
+    )
+    asyncio.run(_serve(_Server(config), listener), loop_factory=config.get_loop_factory())
+    log.info("stopped")
+    return 0
+
+
+class _Server(uvicorn.Server):
+    """Ends with exit code 0 on SIGTERM, as what it accepted is durable; uvicorn's own would die of the signal."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        yield
+
+
+async def _serve(server: uvicorn.Server, listener: socket.socket) -> None:
+    await server.serve(sockets=[listener])
+
+
+def _listen(address: tuple[str, int]) -> socket.socket:
+    host, port = address
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((host, port))
+    listener.listen(2048)
+    return listener
+
+
+def _open(told: Settings, own: OwnMetrics) -> Store:
+    limits = Limits(
+        series=told.series_limit,
+        lost_after=told.lost_after,
+        retention=told.retention,
+        max_executions=told.max_executions,
+    )
+    return Store.open(told.database, limits, queue_limit=told.queue_limit, observer=own)
+
+
+def _fail(message: str) -> int:
+    print(f"pipeline-exporter: {message}", file=sys.stderr)
+    return 2

@@ -1,0 +1,172 @@
+"""Settings of the server: one table, from which the command line, the environment and the file are read alike."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+PREFIX = "PIPELINE_EXPORTER_"
+
+
+class BadSetting(ValueError):
+    """A setting that is unknown or has a bad value; the message is one line that names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting: `name` as on the command line, what a value means, its default, and one line of help."""
+
+    name: str
+    parse: Callable[[str], Any]
+    default: Any
+    help: str
+
+    @property
+    def key(self) -> str:
+        """Attribute of `Settings` and key of the file."""
+        return self.name.replace("-", "_")
+
+    @property
+    def variable(self) -> str:
+        """Environment variable."""
+        return PREFIX + self.key.upper()
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the server was told, or the defaults."""
+
+    database: str
+    listen: tuple[str, int]
+    series_limit: int
+    retention: timedelta
+    max_executions: int | None
+    lost_after: timedelta | None
+    queue_limit: int
+    token: str | None
+    grafana_url: str | None
+    log_format: str
+    log_level: str
+
+
+def address(text: str) -> tuple[str, int]:
+    """HOST:PORT; a bare :PORT listens on all interfaces."""
+    host, colon, port = text.rpartition(":")
+    host = host.strip("[]")
+    if not colon or not port.isdigit() or not 0 <= int(port) <= 65535:
+        raise ValueError("expected HOST:PORT")
+    return host or "0.0.0.0", int(port)  # noqa: S104 - asked for by leaving the host out
+
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+
+
+def duration(text: str) -> timedelta:
+    """A number with a unit: 90s, 15m, 12h, 30d, 2w."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhdw])", text.strip())
+    if found is None or float(found[1]) <= 0:
+        raise ValueError("expected a duration such as 90s, 15m, 12h, 30d or 2w")
+    try:
+        return timedelta(seconds=float(found[1]) * _UNITS[found[2]])
+    except OverflowError as error:
+        raise ValueError("expected a duration of less than a million days") from error
+
+
+def positive(text: str) -> int:
+    """A whole number above 0."""
+    if not text.strip().isdigit() or int(text) < 1:
+        raise ValueError("expected a whole number above 0")
+    return int(text)
+
+
+def one_of(*words: str) -> Callable[[str], str]:
+    """One of a few words."""
+
+    def parse(text: str) -> str:
+        if text not in words:
+            raise ValueError(f"expected one of {', '.join(words)}")
+        return text
+
+    return parse
+
+
+def web_address(text: str) -> str:
+    """An http or https URL, without a slash at its end."""
+    if not re.match(r"https?://[^/\s]+", text):
+        raise ValueError("expected a URL such as http://grafana:3000")
+    return text.rstrip("/")
+
+
+def nothing_or(parse: Callable[[str], Any], word: str) -> Callable[[str], Any]:
+    """The same, or a word that stands for nothing set."""
+    return lambda text: None if text in ("", word) else parse(text)
+
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting("database", str, "sqlite:///./pipeline-exporter.db", "where runs and totals are kept: a SQLite file or PostgreSQL"),
+    Setting("listen", address, ("127.0.0.1", 9877), "address to answer on"),
+    Setting("series-limit", positive, 200_000, "most series that pipelines may have; what exceeds them becomes __other__"),
+    Setting("retention", duration, timedelta(days=30), "how long ended executions are kept; totals stay for ever"),
+    Setting("max-executions", nothing_or(positive, "none"), None, "most executions kept; none: as many as retention leaves"),
+    Setting(
+        "lost-after",
+        nothing_or(duration, "auto"),
+        None,
+        "silence after which an execution is lost; auto: by its heartbeat, else by its pipeline's habit",
+    ),
+    Setting("queue-limit", positive, 50_000, "events that may wait for a commit before clients are asked to come back"),
+    Setting("token", nothing_or(str, ""), None, "token that whoever sends events must present; none: anybody may"),
+    Setting("grafana-url", nothing_or(web_address, ""), None, "where Grafana is, for links to it"),
+    Setting("log-format", one_of("text", "json"), "text", "how log lines are written"),
+    Setting("log-level", one_of("debug", "info", "warning", "error"), "info", "least severity that is logged"),
+)
+_BY_KEY = {setting.key: setting for setting in SETTINGS}
+
+
+def settings(
+    arguments: Mapping[str, str | None], environment: Mapping[str, str], file: str | None = None
+) -> Settings:
+    """Settings from the command line, else the environment, else the file, else the defaults. Raises BadSetting."""
+    told = _read_file(file) if file is not None else {}
+    values: dict[str, Any] = {}
+    for setting in SETTINGS:
+        argument = arguments.get(setting.key)
+        if argument is not None:
+            values[setting.key] = _parsed(setting, argument, f"--{setting.name}")
+        elif setting.variable in environment:
+            values[setting.key] = _parsed(setting, environment[setting.variable], setting.variable)
+        elif told.get(setting.key) is not None:
+            values[setting.key] = _parsed(setting, str(told[setting.key]), f"{file}: {setting.key}")
+        else:
+            values[setting.key] = setting.default
+    return Settings(**values)
+
+
+def _parsed(setting: Setting, text: str, place: str) -> Any:
+    try:
+        return setting.parse(text)
+    except ValueError as error:
+        raise BadSetting(f"{place}: {error}, got {text[:100]!r}") from error
+
+
+def _read_file(file: str) -> dict[str, Any]:
+    try:
+        told = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadSetting(f"{file}: cannot be read: {error}") from error
+    except yaml.YAMLError as error:
+        raise BadSetting(f"{file}: not YAML: {' '.join(str(error).split())}") from error
+    if told is None:
+        return {}
+    if not isinstance(told, dict):
+        raise BadSetting(f"{file}: expected a mapping of settings")
+    for key in told:
+        if str(key).replace("-", "_") not in _BY_KEY:
+            raise BadSetting(f"{file}: {key}: unknown setting, expected one of {', '.join(_BY_KEY)}")
+    return {str(key).replace("-", "_"): value for key, value in told.items()}

@@ -1,0 +1,41 @@
+"""The store as a whole: its database, its writer and its keeper."""
+
+from __future__ import annotations
+
+from sqlalchemy import Engine
+
+from exporter.store.engine import open_engine
+from exporter.store.keeper import Keeper
+from exporter.store.limits import Limits
+from exporter.store.migrate import migrate
+from exporter.store.writer import Observer, Writer
+
+
+class Store:
+    """Everything that is kept. `open` makes the database ready; `start` begins to take events."""
+
+    def __init__(self, engine: Engine, limits: Limits, *, queue_limit: int = 50_000, observer: Observer | None = None):
+        self.engine = engine
+        self.limits = limits
+        self.writer = Writer(engine, limits, queue_limit=queue_limit, observer=observer)
+        self.keeper = Keeper(self.writer)
+
+    @classmethod
+    def open(
+        cls, url: str, limits: Limits, *, queue_limit: int = 50_000, observer: Observer | None = None
+    ) -> Store:
+        """Open a database and bring it to this version's schema. Raises BadDatabase, SchemaTooNew, SQLAlchemyError."""
+        engine = open_engine(url)
+        migrate(engine)
+        return cls(engine, limits, queue_limit=queue_limit, observer=observer)
+
+    def start(self) -> None:
+        """Begin to commit and to look after what is kept."""
+        self.writer.start()
+        self.keeper.start()
+
+    def stop(self) -> None:
+        """Commit what waits, and end."""
+        self.keeper.stop()
+        self.writer.stop()
+        self.engine.dispose()

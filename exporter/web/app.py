@@ -1,0 +1,63 @@
+"""The application: every route, over one store."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from fastapi import FastAPI
+
+from exporter import __version__
+from exporter.exposition import Exposition
+from exporter.exposition.own import OwnMetrics
+from exporter.settings import Settings
+from exporter.store import Store
+from exporter.store.forecasts import active_forecasts
+from exporter.web import problems
+from exporter.web.openapi import complete
+from exporter.web.page import page_router
+from exporter.web.reading import Reading
+from exporter.web.routers import all_routers, health, ingest, scrape
+
+DESCRIPTION = "Pipeline runs in, run history and Prometheus metrics out."
+
+
+def create_app(settings: Settings, store: Store, own: OwnMetrics) -> FastAPI:
+    """The application over a store that is open; it starts the store's threads and stops them."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        store.start()
+        yield
+        store.stop()
+
+    app = FastAPI(title="pipeline-exporter", version=__version__, description=DESCRIPTION, lifespan=lifespan)
+    problems.install(app)
+    reading = Reading(engine=store.engine, now=_now, grafana_url=settings.grafana_url)
+    exposition = Exposition(store.engine, store.limits, own, forecasts=active_forecasts)
+    app.include_router(ingest.router(store.writer, own, settings.token, _now))
+    app.include_router(scrape.router(exposition))
+    app.include_router(health.router(store.engine))
+    for router in all_routers(reading):
+        app.include_router(router)
+    app.include_router(page_router(reading))
+    _document(app)
+    return app
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _document(app: FastAPI) -> None:
+    """Let the OpenAPI document name the schemas of bodies that are decoded by hand."""
+    plain = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = complete(plain())
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to extend the document

@@ -1,0 +1,38 @@
+"""Whether the exporter lives, and whether it can take events."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Response
+from fastapi.responses import JSONResponse
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from exporter.store.engine import reading
+from exporter.store.migrate import is_current
+
+
+def router(engine: Engine) -> APIRouter:
+    """Health routes."""
+    routes = APIRouter(tags=["Health"])
+
+    @routes.get("/healthz", summary="Alive")
+    async def alive() -> Response:
+        return JSONResponse({"status": "ok"})
+
+    @routes.get("/readyz", summary="Ready: the database answers and has this version's schema")
+    def ready() -> Response:
+        reason = not_ready(engine)
+        if reason is None:
+            return JSONResponse({"status": "ready"})
+        return JSONResponse({"status": "not ready", "reason": reason}, 503, {"Retry-After": "5"})
+
+    return routes
+
+
+def not_ready(engine: Engine) -> str | None:
+    """Why events cannot be taken now; None if they can."""
+    try:
+        with reading(engine) as connection:
+            return None if is_current(connection) else "the database has another version's schema"
+    except SQLAlchemyError as error:
+        return "the database does not answer: " + str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
