@@ -146,6 +146,7 @@ class ExecutionFinished(ExecutionState, frozen=True, kw_only=True, omit_defaults
     """An execution ended.
 
     `queued_at`, `started_at`: the source's own figures, better than the times at which events were sent.
+    `conclusive` (translators): a run of this source ends once; a start stamped later is a clock's fault and opens nothing.
     """
 
     type: ClassVar[str] = "pipeline.execution.finished"
@@ -154,6 +155,7 @@ class ExecutionFinished(ExecutionState, frozen=True, kw_only=True, omit_defaults
     error: ErrorDetail | None = None
     queued_at: Moment | None = None
     started_at: Moment | None = None
+    conclusive: bool = False
 
 
 class StagePayload(ExecutionPayload, frozen=True, kw_only=True, omit_defaults=True):
@@ -205,6 +207,7 @@ class StageFinished(StageState, frozen=True, kw_only=True, omit_defaults=True):
     """An attempt of a stage ended. `retry`: another attempt follows.
 
     `queued_at`, `started_at`: the source's own figures, better than the times at which events were sent.
+    `conclusive` (translators): this attempt ends once; a start stamped later is a clock's fault and opens nothing.
     """
 
     type: ClassVar[str] = "pipeline.stage.finished"
@@ -214,6 +217,7 @@ class StageFinished(StageState, frozen=True, kw_only=True, omit_defaults=True):
     retry: bool = False
     queued_at: Moment | None = None
     started_at: Moment | None = None
+    conclusive: bool = False
 
 
 class StageSettled(StagePayload, frozen=True, kw_only=True, omit_defaults=True):
