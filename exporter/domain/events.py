@@ -146,7 +146,7 @@ class ExecutionFinished(ExecutionState, frozen=True, kw_only=True, omit_defaults
     """An execution ended.
 
     `queued_at`, `started_at`: the source's own figures, better than the times at which events were sent.
-    `conclusive` (translators): a run of this source ends once; a start stamped later is a clock's fault and opens nothing.
+    `conclusive` (translators): a run ends once; a start stamped later is its clock's fault.
     """
 
     type: ClassVar[str] = "pipeline.execution.finished"
@@ -207,7 +207,7 @@ class StageFinished(StageState, frozen=True, kw_only=True, omit_defaults=True):
     """An attempt of a stage ended. `retry`: another attempt follows.
 
     `queued_at`, `started_at`: the source's own figures, better than the times at which events were sent.
-    `conclusive` (translators): this attempt ends once; a start stamped later is a clock's fault and opens nothing.
+    `conclusive` (translators): an attempt ends once; a start stamped later is its clock's fault.
     """
 
     type: ClassVar[str] = "pipeline.stage.finished"
