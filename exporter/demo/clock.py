@@ -24,9 +24,9 @@ def parse_length(text: str) -> timedelta:
 class Pace:
     """When the simulation begins, from when on it is live, and how much faster than life it goes.
 
-    From `start` to `live_from` it is history: the same pipelines with the same durations, started more rarely and
-    telling less (no progress, no chatter), so that seven days stay below 150,000 events. A shorter history is
-    denser and a longer one thinner, for about the same number.
+    From `start` to `live_from` it is history: the same pipelines with the same durations, started more rarely
+    and telling less (no progress, no chatter), so that seven days stay below 150,000 events. A shorter
+    history is denser and a longer one thinner.
     """
 
     start: datetime

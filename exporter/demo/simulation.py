@@ -18,7 +18,6 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
-
 class Task:
     """A process under way, which others may wait for by yielding it."""
 
@@ -95,6 +94,11 @@ class Simulation:
             return (self._now - self._live_from) / 1e6 / self.pace.real(live) % 1
         elapsed = (self.instant - self.pace.start).total_seconds()
         return elapsed / self.pace.between(live, history, is_live=False) % 1
+
+    def sampling(self, live: float, history: float) -> float:
+        """Wall-clock seconds until a stream is measured again; a pause in history ends where live begins."""
+        pause = self.pace.between(live, history, is_live=self.live)
+        return pause if self.live else min(pause, self.until_live)
 
     def begin(self, process: Process, after: float = 0.0) -> Task:
         """Put a process on the agenda, `after` wall-clock seconds from now."""

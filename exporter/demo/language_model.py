@@ -1,0 +1,180 @@
+"""Calls of language models: how long they take, what they cost, and when a provider refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from exporter.demo.attempt import Attempt
+from exporter.demo.error import Error, StageFailed, python_trace
+from exporter.demo.execution import Execution
+from exporter.demo.simulation import Process
+
+MILLION = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A model at a provider: prices in USD per million tokens, seconds to the first token, tokens per second.
+
+    `refuses`: the part of a cycle (minutes live, a day of history) in which the provider answers 429.
+    """
+
+    provider: str
+    requested: str
+    responded: str
+    input_price: float
+    output_price: float
+    first_token: float
+    tokens_per_second: float
+    operation: str = "chat"
+    refuses: tuple[float, float] = (0.0, 0.0)
+
+    def overloaded(self, execution: Execution) -> bool:
+        """Whether calls now meet the rate limit."""
+        begin, end = self.refuses
+        return begin <= execution.simulation.phase(live=300, history=86_400) < end
+
+    def cost(self, taken: int, given: int, cached: int) -> float:
+        """Price of a call in USD; cached input is billed at a quarter, as providers commonly do."""
+        return ((taken - 0.75 * cached) * self.input_price + given * self.output_price) / MILLION
+
+
+GPT = Model("openai", "gpt-5", "gpt-5-2025-08-07", 1.25, 10.0, 0.9, 95)
+GPT_MINI = Model("openai", "gpt-5-mini", "gpt-5-mini-2025-08-07", 0.25, 2.0, 0.45, 170)
+GEMINI = Model("gcp.gemini", "gemini-2.5-flash", "gemini-2.5-flash", 0.3, 2.5, 0.38, 230)
+MISTRAL = Model("mistral_ai", "mistral-large-latest", "mistral-large-2411", 2.0, 6.0, 0.6, 70)
+LLAMA = Model("groq", "llama-3.3-70b", "llama-3.3-70b-versatile", 0.59, 0.79, 0.16, 280, refuses=(0.3, 0.55))
+EMBEDDING = Model(
+    "openai", "text-embedding-3-small", "text-embedding-3-small", 0.02, 0.0, 0.08, 900, operation="embeddings"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What is asked: a template with {variables}, its usual size in tokens, and an answer.
+
+    `choices` holds the values that each variable may have. `tokens` are those of input and output, of which
+    the share `cached` of the input was seen before.
+    """
+
+    template: str
+    text: str
+    answer: str
+    choices: Mapping[str, tuple[str, ...]]
+    tokens: tuple[int, int]
+    cached: float = 0.0
+
+
+def rate_limited(model: Model) -> Error:
+    """The provider's 429."""
+    limit = 30_000
+    message = (
+        f"Error code: 429 - rate limit reached for model `{model.requested}` on tokens per minute (TPM): "
+        f"limit {limit}, used 29713, requested 1184. Please try again in 1.794s."
+    )
+    return Error(
+        type="RateLimitError",
+        message=message,
+        category="rate_limit",
+        component=model.provider,
+        severity="warning",
+        trace=python_trace(
+            ("/app/steps/runner.py", 118, "run_step", "answer = provider.complete(prompt, step.options)"),
+            ("/app/providers/http.py", 64, "complete", "return self._request(payload)"),
+            ("/app/providers/http.py", 91, "_request", "raise self._error_of(response)"),
+            name="openai.RateLimitError",
+        ),
+        context={"http_status": 429, "retry_after_seconds": 1.794, "limit_tokens_per_minute": limit},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A prompt whose variables have values, asked in one attempt of a stage."""
+
+    attempt: Attempt
+    prompt: Prompt
+    variables: Mapping[str, str]
+
+    def put_to(self, model: Model) -> Process:
+        """One call of the model. Raises StageFailed if its provider refuses."""
+        if model.overloaded(self.attempt.execution) and self.attempt.execution.random.random() < 0.7:
+            return self._refused(model)
+        return self._answered(model)
+
+    def _refused(self, model: Model) -> Process:
+        execution = self.attempt.execution
+        duration = execution.real(execution.random.uniform(0.04, 0.2))
+        yield duration
+        error = rate_limited(model)
+        self._tell(model, duration_seconds=round(duration, 6), error=error.as_data())
+        raise StageFailed(error)
+
+    def _answered(self, model: Model) -> Process:
+        execution, random = self.attempt.execution, self.attempt.execution.random
+        taken = round(self.prompt.tokens[0] * random.lognormvariate(0, 0.2))
+        given = round(self.prompt.tokens[1] * random.lognormvariate(0, 0.3))
+        cached = round(taken * self.prompt.cached) if random.random() < 0.7 else 0
+        first = execution.real(model.first_token * random.lognormvariate(0, 0.3))
+        duration = first + execution.real(given / (model.tokens_per_second * random.uniform(0.8, 1.15)))
+        yield duration
+        answer = self.prompt.answer.format_map(self.variables)
+        self._tell(
+            model,
+            response_model=model.responded,
+            input_tokens=taken,
+            output_tokens=given or None,
+            cached_tokens=cached or None,
+            duration_seconds=round(duration, 6),
+            time_to_first_token_seconds=round(first, 6) if given else None,
+            response=answer if execution.detailed and answer else None,
+            cost_usd=round(model.cost(taken, given, cached), 8),
+        )
+        tokens = f"input_tokens={taken} output_tokens={given} cached={cached}"
+        self.attempt.log("debug", f"llm call model={model.requested} {tokens}")
+
+    def _tell(self, model: Model, **told: object) -> None:
+        # Texts would make up most of a history, and nobody reads them there.
+        detailed = self.attempt.execution.detailed
+        self.attempt.execution.tell(
+            "pipeline.llm.called",
+            stage=self.attempt.stage.name,
+            provider=model.provider,
+            request_model=model.requested,
+            operation=model.operation,
+            template=self.prompt.template or None,
+            prompt=self.prompt.text.format_map(self.variables) if detailed else None,
+            variables=dict(self.variables) if detailed else None,
+            **told,
+        )
+
+
+def calls(prompt: Prompt, *models: Model, times: int = 1) -> Callable[[Attempt, float], Process]:
+    """Work of a stage: so many calls, each with the first of the models that takes it."""
+
+    def act(attempt: Attempt, seconds: float) -> Process:
+        for number in range(1, times + 1):
+            yield from _first_that_answers(attempt, prompt, models)
+            attempt.reach(number / times, seconds / times, number, times)
+
+    return act
+
+
+def _first_that_answers(attempt: Attempt, prompt: Prompt, models: tuple[Model, ...]) -> Process:
+    random = attempt.execution.random
+    question = Question(attempt, prompt, {name: random.choice(of) for name, of in prompt.choices.items()})
+    for model, fallback in zip(models, (*models[1:], None), strict=True):
+        try:
+            yield from question.put_to(model)
+        except StageFailed as refusal:
+            if fallback is None:
+                raise
+            attempt.execution.tell(
+                "pipeline.warning.raised",
+                stage=attempt.stage.name,
+                code="provider_fallback",
+                message=f"{model.provider} refused ({refusal.error.type}), going on with {fallback.provider}",
+            )
+        else:
+            return
