@@ -1,0 +1,211 @@
+"""The command `pipeline-exporter demo`: options, the loop that keeps to the wall clock, and a clean end."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from types import FrameType
+
+import requests
+
+from exporter.demo.clock import Pace, parse_length
+from exporter.demo.dispatcher import Dispatcher
+from exporter.demo.pipelines import all_pipelines
+from exporter.demo.sender import MOST_EVENTS, Rejected, Sender, Stopped
+from exporter.demo.simulation import Simulation
+
+DESCRIPTION = "Send what lively, realistic pipelines would send, until Ctrl-C."
+
+DEFAULT_URL = "http://127.0.0.1:9877"
+
+_LONGEST_SLEEP = 0.2
+_FLUSH_EVERY = 0.4
+_STATUS_EVERY = 60.0
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the demo's options to a parser."""
+    parser.add_argument(
+        "--url",
+        help=f"where the exporter is (default: PIPELINE_EXPORTER_URL, else {DEFAULT_URL})",
+    )
+    parser.add_argument(
+        "--speed",
+        type=_speed,
+        default=1.0,
+        metavar="N",
+        help="let everything take 1/N of its time; times of events stay those of the clock (default: 1)",
+    )
+    parser.add_argument(
+        "--seed", type=int, default=1, metavar="N", help="another number tells another story (default: 1)"
+    )
+    parser.add_argument(
+        "--backfill",
+        type=_length,
+        metavar="LENGTH",
+        help="first send so much history, like 7d or 12h: fewer executions, the same durations",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the demo until it is interrupted. 0 on a clean end, 1 if the server does not take events at all."""
+    url = (arguments.url or os.environ.get("PIPELINE_EXPORTER_URL") or DEFAULT_URL).rstrip("/")
+    now = datetime.now(UTC)
+    pace = Pace(start=now - (arguments.backfill or timedelta()), live_from=now, speed=arguments.speed)
+    with _stop_on_signals() as stop, _session() as session:
+        demo = Demo(
+            simulation=Simulation(pace, arguments.seed),
+            sender=Sender(url, session, wait=stop.wait, say=_say),
+            stop=stop,
+        )
+        try:
+            demo.run()
+        except Rejected as error:
+            _say(str(error))
+            return 1
+        except KeyboardInterrupt:
+            _say("interrupted again, leaving at once")
+            return 130
+    return 0
+
+
+class Stop:
+    """Whether the demo shall end, and a wait that this cuts short.
+
+    A plain flag rather than a threading.Event: a signal handler must not take a lock that the main thread may
+    hold.
+    """
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    def wanted(self) -> bool:
+        """Whether somebody asked for the end."""
+        return self.asked
+
+    def wait(self, seconds: float) -> bool:
+        """Wait so long, or until the demo shall end; True in that case."""
+        end = time.monotonic() + seconds
+        while not self.asked and (left := end - time.monotonic()) > 0:
+            time.sleep(min(left, _LONGEST_SLEEP))
+        return self.asked
+
+
+@dataclass(slots=True)
+class Demo:
+    """The pipelines, at work in step with the wall clock."""
+
+    simulation: Simulation
+    sender: Sender
+    stop: Stop
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    def run(self) -> None:
+        """Send history, then what happens, until asked to stop. Raises Rejected."""
+        pipelines = all_pipelines()
+        pace = self.simulation.pace
+        Dispatcher(self.simulation, pipelines).open()
+        settings = f"speed {pace.speed:g}, seed {self.simulation.seed}"
+        _say(f"{len(pipelines)} pipelines for {self.sender.url}, {settings}")
+        try:
+            if pace.start < pace.live_from:
+                self._send_history()
+            if not self.stop.wanted():
+                _say("live; Ctrl-C ends the demo and cancels what still runs")
+            self._send_live()
+            self._end()
+        except Stopped as stopped:
+            _say(f"stopped while the server was away: {stopped}")
+
+    def _send_history(self) -> None:
+        pace = self.simulation.pace
+        events = self.simulation.events_until(pace.live_from)
+        told = -1
+        while not self.stop.wanted() and (batch := list(islice(events, MOST_EVENTS))):
+            self.sender.send(batch)
+            percent = round(100 * ((batch[-1].time - pace.start) / (pace.live_from - pace.start)))
+            if percent // 10 > told:
+                told = percent // 10
+                reached = f"{batch[-1].time:%Y-%m-%d %H:%M}"
+                _say(f"history: {percent} %, {self.sender.delivered} events, at {reached}")
+
+    def _send_live(self) -> None:
+        next_status = self.now() + timedelta(seconds=_STATUS_EVERY)
+        while not self.stop.wanted():
+            # While the server is away send() does not return, and the story waits; afterwards it catches up.
+            events = self.simulation.events_until(self.now())
+            while not self.stop.wanted() and (batch := list(islice(events, MOST_EVENTS))):
+                self.sender.send(batch)
+            if self.now() >= next_status:
+                next_status += timedelta(seconds=_STATUS_EVERY)
+                under_way = len(self.simulation.open)
+                _say(f"{self.sender.delivered} events delivered, {under_way} executions under way")
+            self.stop.wait(_FLUSH_EVERY)
+
+    def _end(self) -> None:
+        """Cancel what runs: nobody goes on with it, and a next demo should not find it still running."""
+        events = self.simulation.cancel()
+        cancelled = sum(event.type == "pipeline.execution.finished" for event in events)
+        self.sender.send(events)
+        _say(f"ended: {self.sender.delivered} events delivered, {cancelled} running executions cancelled")
+
+
+def _speed(text: str) -> float:
+    try:
+        speed = float(text)
+    except ValueError:
+        speed = 0.0
+    if not 0 < speed <= 1000:
+        raise argparse.ArgumentTypeError(f"expected a number above 0 and up to 1000, not {text!r}")
+    return speed
+
+
+def _length(text: str) -> timedelta:
+    try:
+        return parse_length(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"demo: {line}\n")
+    sys.stdout.flush()
+
+
+def _session() -> requests.Session:
+    session = requests.Session()
+    session.headers["User-Agent"] = "pipeline-exporter-demo"
+    if token := os.environ.get("PIPELINE_EXPORTER_TOKEN"):
+        session.headers["Authorization"] = f"Bearer {token}"
+    return session
+
+
+@contextlib.contextmanager
+def _stop_on_signals() -> Iterator[Stop]:
+    """Stop on Ctrl-C and SIGTERM; a second one interrupts at once."""
+    stop = Stop()
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        del frame
+        stop.asked = True
+        signal.signal(number, signal.default_int_handler)
+
+    if threading.current_thread() is not threading.main_thread():
+        # Only the main thread may set handlers; whoever runs the demo elsewhere stops it in their own way.
+        yield stop
+        return
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
