@@ -50,7 +50,7 @@ class Envelope(Struct, frozen=True):
     type: Attribute
     time: Moment | None = None
     datacontenttype: str | None = None
-    data: Raw | None = None
+    data: Raw = Raw()
     data_base64: str | None = None
 
 
@@ -82,7 +82,9 @@ def decode(content_type: str, headers: Mapping[str, str], body: bytes, *, receiv
         if "ce-specversion" in headers:
             return [_binary(headers, body, received)]
         return [_structured(body, "", received)]
-    raise Refused(415, f"expected {STRUCTURED}, {BATCH} or application/json, got {media_type or 'no content type'}")
+    raise Refused(
+        415, f"expected {STRUCTURED}, {BATCH} or application/json, got {media_type or 'no content type'}"
+    )
 
 
 def _batch(body: bytes, received: datetime) -> list[Event]:
@@ -132,7 +134,9 @@ def _binary(headers: Mapping[str, str], body: bytes, received: datetime) -> Even
         envelope = msgspec.convert(attributes, Envelope, strict=False)
     except msgspec.ValidationError as error:
         found = field_error(error)
-        raise _wrong(FieldError(found.pointer, f"header ce-{found.pointer.lstrip('/')}: {found.message}")) from error
+        raise _wrong(
+            FieldError(found.pointer, f"header ce-{found.pointer.lstrip('/')}: {found.message}")
+        ) from error
     return _event(msgspec.structs.replace(envelope, data=Raw(body)), "", "", received)
 
 
@@ -141,11 +145,18 @@ def _event(envelope: Envelope, place: str, data_place: str, received: datetime) 
         raise _wrong(FieldError(f"{place}/specversion", f"expected 1.0, got {envelope.specversion[:20]!r}"))
     decoder = _decoders.get(envelope.type)
     if decoder is None:
-        raise _wrong(FieldError(f"{place}/type", f"unknown type {envelope.type[:100]!r}, expected one of {_TYPES}"))
+        raise _wrong(
+            FieldError(f"{place}/type", f"unknown type {envelope.type[:100]!r}, expected one of {_TYPES}")
+        )
     payload = _payload(decoder, _data(envelope, place), data_place)
     time = envelope.time or received
     if not EARLIEST <= time < LATEST:
-        raise _wrong(FieldError(f"{place}/time", f"expected a time between {EARLIEST:%Y} and {LATEST:%Y}, got {time.isoformat()}"))
+        raise _wrong(
+            FieldError(
+                f"{place}/time",
+                f"expected a time between {EARLIEST:%Y} and {LATEST:%Y}, got {time.isoformat()}",
+            )
+        )
     problem = _problem(payload, data_place)
     if problem is not None:
         raise _wrong(problem)
@@ -156,15 +167,14 @@ _TYPES = ", ".join(PAYLOAD_OF_TYPE)
 
 
 def _data(envelope: Envelope, place: str) -> bytes | Raw:
-    if envelope.data is not None:
-        data: bytes | Raw = envelope.data
-    elif envelope.data_base64 is not None:
+    data: bytes | Raw = envelope.data
+    if not memoryview(data).nbytes:
+        if envelope.data_base64 is None:
+            raise _wrong(FieldError(f"{place}/data", "missing, expected an object"))
         try:
             data = base64.b64decode(envelope.data_base64, validate=True)
         except (binascii.Error, ValueError) as error:
             raise _wrong(FieldError(f"{place}/data_base64", f"not base64: {error}")) from error
-    else:
-        raise _wrong(FieldError(f"{place}/data", "missing, expected an object"))
     if memoryview(data).nbytes > MOST_BYTES:
         raise Refused(413, f"{place or 'the event'}: an event's data takes at most {MOST_BYTES} bytes")
     return data
@@ -187,7 +197,9 @@ def _problem(payload: Payload, place: str) -> FieldError | None:
         value = getattr(payload, name, None)
         if isinstance(value, str) and not value.isprintable():
             return FieldError(f"{place}/{name}", "expected printable characters only")
-    for position, value in enumerate(getattr(payload, "parent", None) or () if isinstance(payload, e.StagePayload) else ()):
+    for position, value in enumerate(
+        getattr(payload, "parent", None) or () if isinstance(payload, e.StagePayload) else ()
+    ):
         if not value.isprintable():
             return FieldError(f"{place}/parent/{position}", "expected printable characters only")
     if isinstance(payload, _FINISHES) and status_of_word(payload.status) not in FINAL:
