@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from hashlib import blake2b
 
 _SEPARATOR = "\x1f"
 
 
+@lru_cache(maxsize=8192)
 def execution_id(namespace: str, environment: str, pipeline: str, run: str) -> str:
     """Id of an execution: 32 lower-case hex digits from the source's namespace and its own run id.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import lru_cache
 
 
 class Status(StrEnum):
@@ -43,6 +44,7 @@ _WORDS = {
 _STATUS_OF_WORD = {word: status for status, words in _WORDS.items() for word in words.split()}
 
 
+@lru_cache(maxsize=1024)
 def status_of_word(word: str) -> Status | None:
     """Status that a source's own word stands for; None for a word that no system known to us uses."""
     return _STATUS_OF_WORD.get(word.strip().lower().replace(" ", "_"))

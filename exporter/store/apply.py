@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine
 
 from exporter.catalogue.own import EVENTS
 from exporter.domain.clean import without_nul
 from exporter.domain.events import Event
 from exporter.domain.times import to_micros
 from exporter.store import schema
+from exporter.store.bulk import present
 from exporter.store.engine import writing
 from exporter.store.limits import Limits
 from exporter.store.records import encode
 from exporter.store.rules import RULES
 from exporter.store.settle import settle
-from exporter.store.work import Cache, Work, chunks, id_of
+from exporter.store.work import Cache, Work, id_of
 from exporter.store.writes import write
 
 
@@ -47,7 +49,7 @@ def apply(engine: Engine, cache: Cache, limits: Limits, events: Sequence[Event],
 
 
 def _apply(work: Work, events: Sequence[Event]) -> list[bool]:
-    seen = _known(work, events)
+    seen = present(work.connection, schema.events, "identity", [event.identity for event in events])
     fresh: list[bool] = []
     todo: list[tuple[Event, str | None]] = []
     for event in events:
@@ -62,14 +64,6 @@ def _apply(work: Work, events: Sequence[Event]) -> list[bool]:
     _count_events(work, events, fresh)
     settle(work)
     return fresh
-
-
-def _known(work: Work, events: Sequence[Event]) -> set[bytes]:
-    table = schema.events
-    found: set[bytes] = set()
-    for chunk in chunks([event.identity for event in events]):
-        found.update(work.connection.scalars(select(table.c.identity).where(table.c.identity.in_(chunk))))
-    return found
 
 
 def _take(work: Work, event: Event, id_: str | None) -> None:
@@ -89,21 +83,12 @@ def _take(work: Work, event: Event, id_: str | None) -> None:
     if execution is not None and state.facts.get("source") != event.source:
         state.facts.tell("source", time, event.source)
     RULES[type(payload)](work, event, payload, pipeline, execution, time)
-    work.event_rows.append(
-        {
-            "identity": event.identity,
-            "pipeline_id": pipeline.id,
-            "execution_id": id_,
-            "type": payload.type,
-            "time": time,
-            "received_at": work.now,
-            "body": body,
-        }
-    )
+    work.event_rows.append((event.identity, pipeline.id, id_, payload.type, time, work.now, body))
 
 
 def _count_events(work: Work, events: Sequence[Event], fresh: Sequence[bool]) -> None:
-    for event, is_new in zip(events, fresh, strict=True):
-        outcome = "accepted" if is_new else "duplicate"
-        work.clock.totals.add(EVENTS, 1, f"{event.source}\x1f{outcome}")
-        work.clock.facts.tell(f"last {event.source}", work.now, work.now)
+    sources = [event.source for event in events]
+    for (source, is_new), number in Counter(zip(sources, fresh, strict=True)).items():
+        work.clock.totals.add(EVENTS, number, f"{source}\x1f{'accepted' if is_new else 'duplicate'}")
+        if is_new:
+            work.clock.facts.tell(f"last {source}", work.now, work.now)

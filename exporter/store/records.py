@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
@@ -92,6 +93,16 @@ class Execution(Struct):
         execution.before = execution.indexed()
         return execution
 
+    def values(self) -> tuple[Any, ...]:
+        """The row to store."""
+        return (
+            self.id, self.pipeline_id, self.pipeline, self.environment, self.external_id, self.source, self.kind,
+            self.trigger, self.status, self.source_status, self.sort_at, self.queued_at, self.started_at,
+            self.ended_at, self.duration, self.first_at, self.last_at, self.seen_at, self.deadline, self.lost_at,
+            self.stages_total, self.stages_done, self.stages_active, self.ends_counted, self.queue_counted,
+            encode(self.ends), encode(self.marks), encode(self.facts),
+        )  # fmt: skip
+
     def indexed(self) -> tuple[Any, ...]:
         """Values that indexes stand on, or that change with them: a heartbeat leaves them alone."""
         return (
@@ -112,7 +123,7 @@ class Execution(Struct):
     @property
     def active(self) -> bool:
         """Whether it has not ended."""
-        return Status(self.status) in ACTIVE
+        return self.status in ACTIVE
 
 
 class Attempt(Struct):
@@ -149,6 +160,15 @@ class Attempt(Struct):
         values = tuple(row)
         return cls(*values[:-2], _marks_decoder.decode(values[-2]), _facts_decoder.decode(values[-1]))
 
+    def values(self) -> tuple[Any, ...]:
+        """The row to store."""
+        return (
+            self.instance, self.attempt_key, self.execution_id, self.pipeline_id, self.name, self.index, self.path,
+            self.attempt, self.last, self.status, self.own_status, self.source_status, self.queued_at,
+            self.started_at, self.ended_at, self.duration, self.first_at, self.items_in, self.items_out,
+            self.cpu_seconds, self.memory_peak_bytes, encode(self.marks), encode(self.facts),
+        )  # fmt: skip
+
 
 def instance_id(execution_id: str, path: str, index: str | None) -> bytes:
     """Key of a stage, or of one instance of a mapped stage, within all executions."""
@@ -156,7 +176,8 @@ def instance_id(execution_id: str, path: str, index: str | None) -> bytes:
     return blake2b(text.encode(), digest_size=16).digest()
 
 
-def path_text(path: list[str]) -> str:
+@lru_cache(maxsize=4096)
+def path_text(path: tuple[str, ...]) -> str:
     """Enclosing stages and the stage's own name, as stored."""
     return encode(path).decode()
 
@@ -172,7 +193,7 @@ class End(Struct, frozen=True):
 class Standing(Struct):
     """What a stage's attempts add up to; the difference of two standings is what there is to count."""
 
-    status: Status | None = None
+    status: str | None = None
     ends: list[End] = field(default_factory=list)
     retries: int = 0
     items_in: int = 0
@@ -186,25 +207,21 @@ class Instance(Struct):
     id: bytes
     execution: Execution
     pipeline: Pipeline
-    path: list[str]
+    path: tuple[str, ...]
     index: str | None
     attempts: dict[str, Attempt] = field(default_factory=dict)
     before: Standing = field(default_factory=Standing)
     void: bool = False
-
-    @property
-    def name(self) -> str:
-        """Own name, without the enclosing stages."""
-        return self.path[-1]
 
     def attempt(self, key: str, number: int, time: int) -> Attempt:
         """The attempt of that key, made if it is new."""
         found = self.attempts.get(key)
         if found is None:
             found = self.attempts[key] = Attempt(
-                self.id, key, self.execution.id, self.pipeline.id, self.name, self.index, path_text(self.path), number,
-                False, Status.RUNNING, Status.RUNNING, None, None, None, None, None, time, None, None, None, None, [],
+                self.id, key, self.execution.id, self.pipeline.id, self.path[-1], self.index, path_text(self.path),
+                number, False, "running", "running", None, None, None, None, None, time, None, None, None, None, [],
                 Facts(), True,
             )  # fmt: skip
-        found.first_at = min(found.first_at, time)
+        elif time < found.first_at:
+            found.first_at = time
         return found

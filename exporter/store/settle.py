@@ -57,7 +57,7 @@ def _settle_execution(work: Work, execution: Execution) -> None:
     if execution.kind is not None:
         pipeline.state.facts.tell("execution_kind", execution.first_at, execution.kind)
     was_active = execution.new or execution.active
-    execution.status = last.status
+    execution.status = last.status.value
     execution.source_status = last.word or None
     execution.queued_at, execution.started_at, execution.ended_at = last.queued_at, last.started_at, last.ended_at
     execution.duration = last.duration
@@ -144,13 +144,13 @@ def _remember(state: PipelineState, execution: Execution, last: Episode) -> None
     if last.ended_at is None:
         _forget(state, key, bool(mine))
         return
-    entry = Ended(last.ended_at, key, last.status, last.duration)
+    entry = Ended(last.ended_at, key, last.status.value, last.duration)
     if mine == [entry]:
         return
     _forget(state, key, bool(mine))
     dropped = remember(state.recent, entry, RECENT)
     if dropped is not None and dropped is not entry:
-        state.older_failures = state.older_failures + 1 if Status(dropped.status) in FAILING else state.older_failures
+        state.older_failures = state.older_failures + 1 if dropped.status in FAILING else state.older_failures
         if dropped.status == Status.SUCCEEDED:
             state.older_failures = 0
     if last.status is Status.SUCCEEDED and last.duration is not None:
@@ -167,7 +167,7 @@ def _settle_stage(work: Work, instance: Instance) -> None:
     execution = instance.execution
     before = instance.before
     now = resolve(instance, execution_ended=not execution.active)
-    component = work.component(instance.pipeline, Scope.STAGE, (instance.name,))
+    component = work.component(instance.pipeline, Scope.STAGE, (instance.path[-1],))
     state = component.state
     _count_stage_ends(work, state, instance, before, now)
     if now.retries > before.retries:
@@ -203,15 +203,16 @@ def _count_stage_ends(
                 exemplar = (instance.execution.id, end.ended_at or instance.execution.last_at)
                 state.totals.observe(m.STAGE_DURATION, end.duration / SECOND, exemplar=exemplar)
     key = instance.id.hex()[:16]
-    state.successes = [entry for entry in state.successes if entry.key != key]
+    if before.ends:
+        state.successes = [entry for entry in state.successes if entry.key != key]
     last = now.ends[-1] if now.ends else None
     if last is not None and last.status is Status.SUCCEEDED and last.duration is not None and last.ended_at is not None:
         remember(state.successes, Duration(last.ended_at, key, last.duration), STAGE_SUCCESSES)
 
 
-def _done(status: Status | None) -> int:
-    return int(status is not None and status not in ACTIVE and status is not Status.LOST)
+def _done(status: str | None) -> int:
+    return int(status is not None and status not in ACTIVE and status != Status.LOST)
 
 
-def _running(status: Status | None) -> int:
+def _running(status: str | None) -> int:
     return int(status in ACTIVE)

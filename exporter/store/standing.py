@@ -32,10 +32,10 @@ def resolve(instance: Instance, *, execution_ended: bool) -> Standing:
             standing.ends.append(End(Status(settled.own_status), settled.duration, settled.ended_at))
     for attempt in instance.attempts.values():
         attempt.status = attempt.own_status
-        if execution_ended and attempt.status is not None and Status(attempt.status) in ACTIVE:
-            attempt.status = Status.LOST
+        if execution_ended and attempt.status in ACTIVE:
+            attempt.status = "lost"
     last = real[-1] if real else settled
-    standing.status = None if last is None or last.status is None else Status(last.status)
+    standing.status = None if last is None else last.status
     return standing
 
 
@@ -73,7 +73,7 @@ def _overrule(episode: Episode, settled: Attempt) -> None:
 
 def _show(attempt: Attempt, episode: Episode, *, last: bool) -> None:
     attempt.last = last
-    attempt.own_status = episode.status
+    attempt.own_status = episode.status.value
     attempt.source_status = episode.word or None
     attempt.queued_at = episode.queued_at
     attempt.started_at = episode.started_at
@@ -86,6 +86,6 @@ def _show_settled(settled: Attempt, *, visible: bool) -> None:
     status = Status(told["status"])
     settled.attempt = 0 if status is Status.SKIPPED else 1
     settled.last = visible
-    settled.own_status = status if visible else None
+    settled.own_status = status.value if visible else None
     settled.source_status = told["word"]
     settled.duration = told["duration"]

@@ -15,6 +15,7 @@ from exporter.catalogue.own import CORRECTIONS, LABEL_OVERFLOW
 from exporter.domain.events import Event, ExecutionPayload, Payload
 from exporter.domain.identity import execution_id
 from exporter.store import schema
+from exporter.store.bulk import CHUNK, select_in
 from exporter.store.limits import CAPS, LINES, PART_CAP, Limits
 from exporter.store.records import (
     SETTLED,
@@ -33,8 +34,8 @@ from exporter.store.state import ClockState, ComponentState, Facts, PipelineStat
 MOST_CACHED = 30_000
 """Components kept in memory between groups; beyond that the cache starts anew."""
 
-CHUNK = 500
-"""Keys in one IN list."""
+InstanceKey = tuple[str, str, str | None]
+"""Execution, path and instance of a stage."""
 
 _pipeline_state = msgspec.json.Decoder(PipelineState)
 _component_state = msgspec.json.Decoder(ComponentState)
@@ -65,12 +66,12 @@ class Work:
         self.now = now
         self.cache = cache
         self.executions: dict[str, Execution] = {}
-        self.instances: dict[bytes, Instance] = {}
-        self.absent: set[bytes] = set()
+        self.instances: dict[InstanceKey, Instance] = {}
+        self.absent: set[InstanceKey] = set()
         self.mapped_stages: set[tuple[str, str]] = set()
         self.turned: list[Execution] = []
-        self.event_rows: list[dict[str, Any]] = []
-        self.error_rows: list[dict[str, Any]] = []
+        self.event_rows: list[tuple[Any, ...]] = []
+        self.error_rows: list[tuple[Any, ...]] = []
         row = connection.execute(select(schema.clock)).one()
         self.version: int = row.version + 1
         self.series: int = row.series
@@ -95,7 +96,7 @@ class Work:
         known = self.executions
         self._load_instances(
             {
-                instance_id(id_, path_text([*parent, stage]), index)
+                (id_, path_text((*parent, stage)), index)
                 for event, id_ in events
                 if id_ in known and (stage := getattr(event.payload, "stage", None)) is not None
                 for parent, index in [place(event.payload)]
@@ -105,10 +106,9 @@ class Work:
     def load_executions(self, ids: Iterable[str]) -> None:
         """Read executions that are not at hand yet."""
         missing = [id_ for id_ in ids if id_ not in self.executions]
-        for chunk in chunks(missing):
-            for row in self.connection.execute(select(schema.executions).where(schema.executions.c.id.in_(chunk))):
-                execution = self.executions[row.id] = Execution.from_row(row)
-                execution.found_by = (search_key(execution), search_text(execution))
+        for row in select_in(self.connection, schema.executions, "id", missing):
+            execution = self.executions[row[0]] = Execution.from_row(row)
+            execution.found_by = (search_key(execution), search_text(execution))
 
     def _load_pipelines(self, names: list[tuple[str, str]]) -> None:
         table = schema.pipelines
@@ -135,31 +135,26 @@ class Work:
                 )
                 owner.counts[scope] = owner.counts.get(scope, 0) + 1
 
-    def _load_instances(self, ids: set[bytes]) -> None:
-        missing = [id_ for id_ in ids if id_ not in self.instances]
-        table = schema.stages
-        for chunk in chunks(missing):
-            for row in self.connection.execute(select(table).where(table.c.instance.in_(chunk))):
-                attempt = Attempt.from_row(row)
-                instance = self.instances.get(attempt.instance)
-                if instance is None:
-                    execution = self.executions[attempt.execution_id]
-                    instance = self.instances[attempt.instance] = Instance(
-                        attempt.instance,
-                        execution,
-                        self.pipeline(execution.environment, execution.pipeline),
-                        msgspec.json.decode(attempt.path),
-                        attempt.index,
-                    )
-                instance.attempts[attempt.attempt_key] = attempt
-        for id_ in missing:
-            instance = self.instances.get(id_)
+    def _load_instances(self, keys: set[InstanceKey]) -> None:
+        missing = {instance_id(*key): key for key in keys if key not in self.instances}
+        for row in select_in(self.connection, schema.stages, "instance", list(missing)):
+            attempt = Attempt.from_row(row)
+            key = missing[attempt.instance]
+            instance = self.instances.get(key)
             if instance is None:
-                self.absent.add(id_)
-            else:
-                settled = instance.attempts.get(SETTLED)
-                instance.void = settled is not None and settled.facts.get("void", False)
-                self.snapshot(instance)
+                execution = self.executions[attempt.execution_id]
+                pipeline = self.pipeline(execution.environment, execution.pipeline)
+                path = tuple(msgspec.json.decode(attempt.path))
+                instance = self.instances[key] = Instance(attempt.instance, execution, pipeline, path, attempt.index)
+            instance.attempts[attempt.attempt_key] = attempt
+        for key in missing.values():
+            found = self.instances.get(key)
+            if found is None:
+                self.absent.add(key)
+                continue
+            settled = found.attempts.get(SETTLED)
+            found.void = settled is not None and settled.facts.get("void", False)
+            self.snapshot(found)
 
     def snapshot(self, instance: Instance) -> None:
         """Remember what was counted of a stage before this group."""
@@ -253,36 +248,42 @@ class Work:
             )  # fmt: skip
             found.facts.tell("source", time, event.source)
         else:
-            found.first_at = min(found.first_at, time)
-            found.last_at = max(found.last_at, time)
+            if time < found.first_at:
+                found.first_at = time
+            if time > found.last_at:
+                found.last_at = time
             if found.source != event.source:
                 found.facts.tell("source", time, event.source)
                 found.source = found.facts.get("source")
         found.seen_at = max(found.seen_at, self.now)
         return found
 
-    def instance(self, execution: Execution, pipeline: Pipeline, path: list[str], index: str | None) -> Instance:
+    def instance(
+        self, execution: Execution, pipeline: Pipeline, path: tuple[str, ...], index: str | None
+    ) -> Instance:
         """A stage of an execution, or an instance of a mapped one, made if it is new."""
         found = self.known_instance(execution, path, index)
         if found is None:
-            id_ = instance_id(execution.id, path_text(path), index)
-            found = self.instances[id_] = Instance(id_, execution, pipeline, path, index)
-        if index is not None:
-            self.mapped_stages.add((execution.id, path_text(path)))
+            key = (execution.id, path_text(path), index)
+            found = self.instances[key] = Instance(instance_id(*key), execution, pipeline, path, index)
+            if index is not None:
+                self.mapped_stages.add(key[:2])
         return found
 
-    def known_instance(self, execution: Execution, path: list[str], index: str | None) -> Instance | None:
+    def known_instance(self, execution: Execution, path: tuple[str, ...], index: str | None) -> Instance | None:
         """A stage of an execution, or an instance of a mapped one, if there is any news of it."""
-        id_ = instance_id(execution.id, path_text(path), index)
-        if id_ not in self.instances and id_ not in self.absent and not execution.new:
-            self._load_instances({id_})
-        return self.instances.get(id_)
+        key = (execution.id, path_text(path), index)
+        found = self.instances.get(key)
+        if found is None and not execution.new and key not in self.absent:
+            self._load_instances({key})
+            found = self.instances.get(key)
+        return found
 
-    def is_mapped(self, execution: Execution, path: list[str]) -> bool:
+    def is_mapped(self, execution: Execution, path: tuple[str, ...]) -> bool:
         """Whether this group has seen a mapped instance of a stage."""
         return (execution.id, path_text(path)) in self.mapped_stages
 
-    def has_mapped(self, execution: Execution, path: list[str]) -> bool:
+    def has_mapped(self, execution: Execution, path: tuple[str, ...]) -> bool:
         """Whether a stage is known to have mapped instances."""
         if self.is_mapped(execution, path):
             return True

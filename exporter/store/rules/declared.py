@@ -39,6 +39,6 @@ def describe_stage(
     if kind is not None:
         component.state.facts.tell("kind", time, kind)
     if depends_on is not None:
-        component.state.facts.tell("depends_on", time, sorted(set(depends_on)))
+        component.state.facts.tell("depends_on", time, depends_on)
         for upstream in depends_on:
             work.component(pipeline, Scope.STAGE, (upstream,))

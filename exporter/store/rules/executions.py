@@ -14,7 +14,7 @@ from exporter.domain.lifecycle import Mark, Sign, add, finish
 from exporter.domain.status import FINAL, Status, status_of_word
 from exporter.domain.text import clean_name
 from exporter.domain.times import to_micros
-from exporter.store.records import Execution, Pipeline
+from exporter.store.records import Execution, Pipeline, encode
 from exporter.store.work import Work
 
 _SIGNS: dict[type, Sign] = {
@@ -126,23 +126,12 @@ def record_error(
     attempt: int | None = None,
 ) -> None:
     """Keep a (cleaned) error and count it."""
+    context = None if error.context is None else encode(error.context).decode()
     work.error_rows.append(
-        {
-            "identity": event.identity,
-            "execution_id": execution_id,
-            "pipeline_id": pipeline.id,
-            "time": time,
-            "stage": stage or None,
-            "index": index,
-            "attempt": attempt,
-            "type": error.type,
-            "category": error.category,
-            "severity": error.severity,
-            "component": error.component,
-            "message": error.message,
-            "stacktrace": error.stacktrace,
-            "context": None if error.context is None else msgspec.json.encode(error.context).decode(),
-        }
+        (
+            event.identity, execution_id, pipeline.id, time, stage or None, index, attempt, error.type, error.category,
+            error.severity, error.component, error.message, error.stacktrace, context,
+        )  # fmt: skip
     )
     labels = (stage, error.category or "", error.type or "")
     work.component(pipeline, Scope.ERROR, labels).state.totals.add(ERRORS)

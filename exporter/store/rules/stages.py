@@ -117,7 +117,7 @@ def _instance(
 ) -> Instance:
     assert payload.stage is not None
     parent, index = place(payload)
-    path = [*parent, payload.stage]
+    path = (*parent, payload.stage)
     if index is not None and not work.is_mapped(execution, path):
         # The first news of a mapped instance takes the floor from what the source said of the stage as a whole.
         whole = work.known_instance(execution, path, None)

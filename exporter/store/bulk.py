@@ -1,0 +1,89 @@
+"""Many rows in one statement, past SQLAlchemy's handling of each parameter, which costs more than SQLite does.
+
+Rows are tuples in the order of the columns. Values must be what the drivers take as they are: str, int, float, bool,
+bytes, None.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import Connection, Table
+
+CHUNK = 500
+"""Keys in one IN list."""
+
+
+def insert_rows(connection: Connection, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Insert rows; each has a value for every column but a number that the database gives."""
+    if rows:
+        connection.exec_driver_sql(_insert(connection.dialect.name, table), list(rows))
+
+
+def update_rows(
+    connection: Connection, table: Table, columns: tuple[str, ...], key: tuple[str, ...], rows: Sequence[tuple[Any, ...]]
+) -> None:
+    """Set columns of rows; each tuple holds the new values and then the key."""
+    if rows:
+        connection.exec_driver_sql(_update(connection.dialect.name, table, columns, key), list(rows))
+
+
+def select_in(connection: Connection, table: Table, column: str, keys: Sequence[Any]) -> Iterable[Sequence[Any]]:
+    """All columns of the rows whose column is one of the keys."""
+    for start in range(0, len(keys), CHUNK):
+        chunk = tuple(keys[start : start + CHUNK])
+        yield from connection.exec_driver_sql(_select(connection.dialect.name, table, column, len(chunk)), chunk)
+
+
+def present(connection: Connection, table: Table, column: str, keys: Sequence[Any]) -> set[Any]:
+    """Those keys that a column has."""
+    found: set[Any] = set()
+    for start in range(0, len(keys), CHUNK):
+        chunk = tuple(keys[start : start + CHUNK])
+        sql = _select(connection.dialect.name, table, column, len(chunk), only_key=True)
+        found.update(row[0] for row in connection.exec_driver_sql(sql, chunk))
+    return found
+
+
+def column_names(table: Table) -> tuple[str, ...]:
+    """Columns that an inserted row has a value for."""
+    return tuple(column.name for column in table.columns if not _given(column))
+
+
+def _given(column: Any) -> bool:
+    """Whether the database numbers the rows itself."""
+    return column.table.name == "events" and column.name == "seq"
+
+
+def _mark(dialect: str) -> str:
+    return "?" if dialect == "sqlite" else "%s"
+
+
+def _quoted(name: str) -> str:
+    return f'"{name}"'
+
+
+@lru_cache
+def _insert(dialect: str, table: Table) -> str:
+    names = column_names(table)
+    marks = ", ".join([_mark(dialect)] * len(names))
+    return f"INSERT INTO {table.name} ({', '.join(map(_quoted, names))}) VALUES ({marks})"  # noqa: S608 - our names
+
+
+@lru_cache
+def _update(dialect: str, table: Table, columns: tuple[str, ...], key: tuple[str, ...]) -> str:
+    mark = _mark(dialect)
+    changes = ", ".join(f"{_quoted(name)} = {mark}" for name in columns)
+    where = " AND ".join(f"{_quoted(name)} = {mark}" for name in key)
+    return f"UPDATE {table.name} SET {changes} WHERE {where}"  # noqa: S608 - our names
+
+
+@lru_cache(maxsize=4096)
+def _select(dialect: str, table: Table, column: str, number: int, only_key: bool = False) -> str:
+    names = _quoted(column) if only_key else ", ".join(_quoted(c.name) for c in table.columns)
+    marks = ", ".join([_mark(dialect)] * number)
+    return f"SELECT {names} FROM {table.name} WHERE {_quoted(column)} IN ({marks})"  # noqa: S608 - our names
+
+

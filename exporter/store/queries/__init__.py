@@ -1,0 +1,1 @@
+"""Reading: one noun a module. Functions take a connection and return rows as stored; times in microseconds."""
