@@ -67,7 +67,8 @@ def run(arguments: argparse.Namespace) -> int:
         timeout_graceful_shutdown=PATIENCE,
         timeout_keep_alive=75,
     )
-    asyncio.run(_serve(_Server(config), listener), loop_factory=config.get_loop_factory())
+    with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+        runner.run(_serve(_Server(config), listener))
     log.info("stopped")
     return 0
 

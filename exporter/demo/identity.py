@@ -31,7 +31,8 @@ def airflow(execution: Execution) -> str:
 
 def numbered(execution: Execution) -> str:
     """`run-k7x2p-1042`: a number within this run of the demo."""
-    return f"run-{_letters(execution.simulation.digest('numbered'))}-{1000 + execution.serial}"
+    letters = _letters(execution.simulation.digest(*execution.pipeline.key))
+    return f"run-{letters}-{1000 + execution.serial}"
 
 
 def cron_job(execution: Execution) -> str:

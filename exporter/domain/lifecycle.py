@@ -38,13 +38,21 @@ class Mark(msgspec.Struct, frozen=True, array_like=True, order=True):
     word: str = ""
     queued_at: int = 0
     started_at: int = 0
+    conclusive: bool = False
 
 
 def finish(
-    time: int, status: Status, word: str | None, *, queued_at: int | None = None, started_at: int | None = None
+    time: int,
+    status: Status,
+    word: str | None,
+    *,
+    queued_at: int | None = None,
+    started_at: int | None = None,
+    conclusive: bool = False,
 ) -> Mark:
-    """Mark of an end; at one instant a failure outranks a success."""
-    return Mark(time, Sign.FINISHED, int(status in FAILING), status, word or "", queued_at or 0, started_at or 0)
+    """Mark of an end; at one instant a failure outranks a success. After a conclusive one nothing starts again."""
+    figures = (queued_at or 0, started_at or 0, conclusive)
+    return Mark(time, Sign.FINISHED, int(status in FAILING), status, word or "", *figures)
 
 
 def add(marks: list[Mark], mark: Mark) -> bool:
@@ -65,6 +73,7 @@ class Episode(msgspec.Struct):
     queued_at: int | None = None
     started_at: int | None = None
     ended_at: int | None = None
+    conclusive: bool = False
 
     @property
     def duration(self) -> int | None:
@@ -92,31 +101,28 @@ def episodes(marks: list[Mark]) -> list[Episode]:
                 found.append(current)
             _close(current, mark)
             continue
-        if current is None or (current.ended_at is not None and mark.sign is not Sign.PAUSED):
+        reopens = current is not None and current.ended_at is not None and not current.conclusive
+        if current is None or (reopens and mark.sign is not Sign.PAUSED):
             current = Episode(status=Status.QUEUED)
             found.append(current)
-            if mark.sign is Sign.RESUMED:
-                current.started_at = mark.time
-        elif current.ended_at is not None:
-            continue
         _note(current, mark)
     return found
 
 
 def _note(episode: Episode, mark: Mark) -> None:
+    """A sign before the end, or behind it for the fault of a clock; then only its time is of use."""
+    if mark.sign is Sign.QUEUED:
+        if episode.queued_at is None:
+            episode.queued_at = mark.time
+    elif mark.sign is not Sign.PAUSED and episode.started_at is None:
+        episode.started_at = mark.time
+    if episode.ended_at is not None:
+        return
     episode.word = mark.word
-    match mark.sign:
-        case Sign.QUEUED:
-            if episode.queued_at is None:
-                episode.queued_at = mark.time
-        case Sign.STARTED:
-            if episode.started_at is None:
-                episode.started_at = mark.time
-            episode.status = Status.RUNNING
-        case Sign.PAUSED:
-            episode.status = Status.PAUSED
-        case _:
-            episode.status = Status.RUNNING
+    if mark.sign is Sign.PAUSED:
+        episode.status = Status.PAUSED
+    elif mark.sign is not Sign.QUEUED:
+        episode.status = Status.RUNNING
 
 
 def _close(episode: Episode, mark: Mark) -> None:
@@ -124,6 +130,7 @@ def _close(episode: Episode, mark: Mark) -> None:
     episode.status = mark.status
     episode.word = mark.word
     episode.ended_at = mark.time
+    episode.conclusive = episode.conclusive or mark.conclusive
     if mark.queued_at:
         episode.queued_at = mark.queued_at
     if mark.started_at:

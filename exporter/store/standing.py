@@ -12,11 +12,13 @@ def resolve(instance: Instance, *, execution_ended: bool) -> Standing:
     settled = instance.attempts.get(SETTLED)
     real = _numbered([attempt for key, attempt in instance.attempts.items() if key != SETTLED])
     standing = Standing()
+    before: int | None = None
     for attempt in real:
         found = episodes(attempt.marks) or [Episode()]
         is_last = attempt is real[-1]
         if is_last and settled is not None:
-            _overrule(found[-1], settled)
+            _overrule(found[-1], settled, before)
+        before = found[-1].ended_at
         _show(attempt, found[-1], last=is_last)
         standing.ends += [End(e.status, e.duration, e.ended_at) for e in found if e.ended_at is not None]
         standing.retries += len(found)
@@ -58,17 +60,27 @@ def _start(attempt: Attempt) -> int:
     return attempt.first_at if started is None else started
 
 
-def _overrule(episode: Episode, settled: Attempt) -> None:
-    told = settled.facts.get("settled")
-    status = Status(told["status"])
-    if episode.status is status:
+def _overrule(episode: Episode, settled: Attempt, before: int | None) -> None:
+    """What was settled is right about a last attempt that began before it was said. `before`: end of the one before.
+
+    Its duration is the source's own figure: the start moves, as sources tell of a start late, or the end where the
+    start would come to lie before the attempt before.
+    """
+    fact = settled.facts.told["settled"]
+    if episode.started_at is not None and episode.started_at > fact.time:
         return
-    episode.status = status
-    episode.word = told["word"] or episode.word
+    duration = fact.value["duration"]
     if episode.ended_at is None:
-        duration = told["duration"]
         start = episode.started_at
-        episode.ended_at = settled.first_at if start is None or duration is None else start + duration
+        episode.ended_at = fact.time if start is None or duration is None else start + duration
+    elif duration is not None:
+        start = episode.ended_at - duration
+        if before is None or episode.started_at is None or start >= before:
+            episode.started_at = start
+        else:
+            episode.ended_at = episode.started_at + duration
+    episode.status = Status(fact.value["status"])
+    episode.word = fact.value["word"] or episode.word
 
 
 def _show(attempt: Attempt, episode: Episode, *, last: bool) -> None:

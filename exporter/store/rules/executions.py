@@ -77,7 +77,7 @@ def finished(
     told(work, event, payload, pipeline, execution, time)
     status = final_status(payload.status)
     word = payload.source_status or payload.status
-    add(execution.marks, finish(time, status, word, **figures(payload)))
+    add(execution.marks, finish(time, status, word, **figures(payload), conclusive=payload.conclusive))
     if payload.error is not None:
         error = payload.error.cleaned()
         execution.facts.tell("error", time, msgspec.to_builtins(error))

@@ -43,7 +43,8 @@ def finished(
     attempt = _attempt(work, payload, pipeline, execution, time)
     _tell(work, attempt, payload, pipeline, time)
     status = final_status(payload.status)
-    add(attempt.marks, finish(time, status, payload.source_status or payload.status, **figures(payload)))
+    word = payload.source_status or payload.status
+    add(attempt.marks, finish(time, status, word, **figures(payload), conclusive=payload.conclusive))
     if payload.error is None:
         return
     error = payload.error.cleaned()
