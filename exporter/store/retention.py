@@ -69,8 +69,10 @@ def _keep_events(limits: Limits) -> int:
 def _anything_old(connection: Connection, oldest: int, events_oldest: int) -> bool:
     executions, events = schema.executions, schema.events
     ended = select(executions.c.id).where(ended_sort > 0, ended_sort < oldest, executions.c.status.not_in(ACTIVE_WORDS))
-    received = select(events.c.seq).where(events.c.received_at < events_oldest)
-    return connection.execute(ended.limit(1)).first() is not None or connection.execute(received.limit(1)).first() is not None
+    if connection.execute(ended.limit(1)).first() is not None:
+        return True
+    received_at = connection.scalar(select(events.c.received_at).order_by(events.c.seq).limit(1))
+    return received_at is not None and received_at < events_oldest
 
 
 def _delete_executions(connection: Connection, oldest: int, excess: int, now: int) -> dict[str, int]:
@@ -95,8 +97,11 @@ def _delete_executions(connection: Connection, oldest: int, excess: int, now: in
 def _delete_events(connection: Connection, oldest: int) -> int:
     """Events of no execution, or of one that outlives them: their effect is in the rows and totals."""
     events = schema.events
-    old = select(events.c.seq).where(events.c.received_at < oldest).order_by(events.c.received_at).limit(EVENTS_STEP)
-    return connection.execute(delete(events).where(events.c.seq.in_(old))).rowcount
+    first = select(events.c.seq, events.c.received_at).order_by(events.c.seq).limit(EVENTS_STEP)
+    old = [row.seq for row in connection.execute(first) if row.received_at < oldest]
+    if not old:
+        return 0
+    return connection.execute(delete(events).where(events.c.seq <= old[-1])).rowcount
 
 
 def _note(connection: Connection, gone: dict[str, int]) -> None:

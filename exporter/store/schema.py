@@ -45,6 +45,16 @@ Serial = BigInteger().with_variant(Integer, "sqlite")
 ACTIVE_WORDS = tuple(status.value for status in Status if status in ACTIVE)
 _IS_ACTIVE = text("status IN ('queued', 'running', 'paused')")
 
+CONTENT_TYPES = (
+    "pipeline.artifact.produced",
+    "pipeline.warning.raised",
+    "pipeline.log.emitted",
+    "pipeline.llm.called",
+    "pipeline.records.checked",
+)
+"""Types of events that are read by their time across executions."""
+_IS_CONTENT = text(f"type IN ({', '.join(repr(type_) for type_ in CONTENT_TYPES)})")
+
 clock = Table(
     "clock",
     metadata,
@@ -213,8 +223,7 @@ events = Table(
     Column("received_at", BigInteger, nullable=False),
     Column("body", Bytes),
     UniqueConstraint("identity", name="events_by_identity"),
-    Index("events_by_execution", "execution_id", "type", "time"),
-    Index("events_by_type", "type", "time"),
-    Index("events_by_receipt", "received_at"),
+    Index("events_by_execution", "execution_id", "time"),
+    Index("events_by_type", "type", "time", sqlite_where=_IS_CONTENT, postgresql_where=_IS_CONTENT),
 )
 """Every accepted event, once. The body goes with its execution; the identity stays longer, to know repeats by."""

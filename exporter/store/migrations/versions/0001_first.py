@@ -76,9 +76,14 @@ def _tables() -> None:
         sa.PrimaryKeyConstraint("seq"),
         sa.UniqueConstraint("identity", name="events_by_identity"),
     )
-    op.create_index("events_by_execution", "events", ["execution_id", "type", "time"], unique=False)
-    op.create_index("events_by_receipt", "events", ["received_at"], unique=False)
-    op.create_index("events_by_type", "events", ["type", "time"], unique=False)
+    op.create_index("events_by_execution", "events", ["execution_id", "time"], unique=False)
+    content = sa.text(
+        "type IN ('pipeline.artifact.produced', 'pipeline.warning.raised', 'pipeline.log.emitted', "
+        "'pipeline.llm.called', 'pipeline.records.checked')"
+    )
+    op.create_index(
+        "events_by_type", "events", ["type", "time"], unique=False, sqlite_where=content, postgresql_where=content
+    )
     op.create_table(
         "execution_search",
         sa.Column(
