@@ -15,6 +15,8 @@ class Kind(StrEnum):
     COUNTER = "counter"
     GAUGE = "gauge"
     HISTOGRAM = "histogram"
+    SUMMARY = "summary"
+    """Quantiles of what is recent, without sum and count: reads like a gauge, but only here is `quantile` a label."""
 
 
 class Scope(StrEnum):

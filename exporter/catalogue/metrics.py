@@ -27,6 +27,8 @@ _ACTIVE = tuple(status.value for status in Status if status in ACTIVE)
 _ENDED_STAGE = tuple(status for status in _FINAL if status != Status.LOST)
 _ALL = tuple(status.value for status in Status)
 
+QUANTILES = ("0.5", "0.95")
+
 EXECUTIONS = Metric(
     "pipeline_executions_total", Kind.COUNTER, "Executions that reached a final status.", Scope.PIPELINE, "status", _FINAL
 )
@@ -71,8 +73,8 @@ CONSECUTIVE_FAILURES = Metric(
     "pipeline_consecutive_failures", Kind.GAUGE, "Executions that failed, timed out or were lost since the latest success.", Scope.PIPELINE
 )
 DURATION_BASELINE = Metric(
-    "pipeline_execution_duration_baseline_seconds", Kind.GAUGE, "Usual duration: median and 95th percentile of recent successes.",
-    Scope.PIPELINE, "quantile", unit="seconds",
+    "pipeline_execution_duration_baseline_seconds", Kind.SUMMARY, "Usual duration: median and 95th percentile of recent successes.",
+    Scope.PIPELINE, "quantile", QUANTILES, unit="seconds",
 )  # fmt: skip
 DURATION_BASELINE_MAD = Metric(
     "pipeline_execution_duration_baseline_mad_seconds", Kind.GAUGE, "Median absolute deviation of recent successes' durations.",
@@ -100,10 +102,12 @@ LLM_BUDGET = Metric(
 ERRORS = Metric("pipeline_errors_total", Kind.COUNTER, "Errors of executions and of attempts of stages.", Scope.ERROR)
 
 EXECUTION_PROGRESS = Metric(
-    "pipeline_execution_progress_ratio", Kind.GAUGE, "How far an active execution is, 0 to 1.", Scope.EXECUTION, unit="ratio"
+    "pipeline_execution_progress_ratio", Kind.GAUGE, "How far an active execution is, 0 to 1, for the 200 that started last.",
+    Scope.EXECUTION, unit="ratio",
 )
 EXECUTION_ETA = Metric(
-    "pipeline_execution_eta_timestamp_seconds", Kind.GAUGE, "When an active execution is expected to end.", Scope.EXECUTION, unit="seconds"
+    "pipeline_execution_eta_timestamp_seconds", Kind.GAUGE, "When an active execution is expected to end, for the 200 that started last.",
+    Scope.EXECUTION, unit="seconds",
 )
 
 STAGE_EXECUTIONS = Metric(
@@ -125,8 +129,8 @@ STAGE_MEMORY_PEAK = Metric(
     "pipeline_stage_memory_peak_bytes", Kind.GAUGE, "Most memory held by the latest attempt of a stage.", Scope.STAGE, unit="bytes"
 )
 STAGE_BASELINE = Metric(
-    "pipeline_stage_duration_baseline_seconds", Kind.GAUGE, "Usual duration: median and 95th percentile of recent successes.",
-    Scope.STAGE, "quantile", unit="seconds",
+    "pipeline_stage_duration_baseline_seconds", Kind.SUMMARY, "Usual duration: median and 95th percentile of recent successes.",
+    Scope.STAGE, "quantile", QUANTILES, unit="seconds",
 )  # fmt: skip
 STAGE_INFO = Metric("pipeline_stage_info", Kind.GAUGE, "A stage, always 1.", Scope.STAGE, extra=("kind",))
 STAGE_LAYOUT_X = Metric("pipeline_stage_layout_x", Kind.GAUGE, "Column of a stage in the drawing of the graph, in pixels.", Scope.STAGE)

@@ -13,6 +13,7 @@ def _own(name: str, kind: Kind, help_: str, *extra: str, unit: str = "", buckets
 
 BUILD_INFO = _own("build_info", Kind.GAUGE, "Version of the exporter and what it runs on, always 1.", "version", "python", "database")
 EVENTS = _own("events_total", Kind.COUNTER, "Events by way in and what became of them.", "source", "outcome")
+REFUSALS = _own("refusals_total", Kind.COUNTER, "Requests whose events were not taken, by way in and HTTP status.", "source", "status")
 UNMAPPED = _own("unmapped_statuses_total", Kind.COUNTER, "Status words that stand for no status known here.", "word")
 CORRECTIONS = _own("corrections_total", Kind.COUNTER, "Ends that changed after they had been counted.", "what")
 QUEUE_DEPTH = _own("queue_depth", Kind.GAUGE, "Events accepted over HTTP that wait for a commit.")

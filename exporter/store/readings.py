@@ -46,10 +46,11 @@ class ExecutionReading:
 def readings(metric: Metric, snapshot: Snapshot) -> Iterable[Reading]:
     """What is known of a metric in a pipeline. What is unknown has no reading, which is not 0.
 
-    `__other__` stands for pipelines or parts that have nothing in common, so that it counts and has no gauges.
+    `__other__` stands for pipelines or parts that have nothing in common: it counts, and has no gauges.
     """
     found = SOURCES[metric.name](metric, snapshot)
-    return found if metric.kind is not Kind.GAUGE else (entry for entry in found if OTHER not in entry[0])
+    counts = metric.kind in (Kind.COUNTER, Kind.HISTOGRAM)
+    return found if counts else (entry for entry in found if OTHER not in entry[0])
 
 
 def _counted(metric: Metric, snapshot: Snapshot) -> Iterator[Reading]:
@@ -121,8 +122,8 @@ def _baselines(metric: Metric, snapshot: Snapshot) -> Iterator[Reading]:
     for labels, state in snapshot.parts[metric.scope].items():
         found = snapshot.usual if state is snapshot.state else usual(state.successes)
         if found is not None:
-            yield (*snapshot.labels, *labels, "0.5"), found.median
-            yield (*snapshot.labels, *labels, "0.95"), found.p95
+            for quantile, value in zip(metric.seeds, (found.median, found.p95), strict=True):
+                yield (*snapshot.labels, *labels, quantile), value
 
 
 def _pipeline_info(_: Metric, snapshot: Snapshot) -> Iterator[Reading]:
@@ -221,7 +222,7 @@ _SPECIAL: Mapping[Metric, Source] = {
 _USUAL: Mapping[Kind, Source] = {Kind.COUNTER: _counted, Kind.HISTOGRAM: _observed, Kind.GAUGE: _told}
 
 SOURCES: Mapping[str, Source] = {
-    metric.name: _SPECIAL.get(metric, _USUAL[metric.kind])
+    metric.name: _SPECIAL[metric] if metric in _SPECIAL else _USUAL[metric.kind]
     for metric in CATALOGUE
     if metric.scope not in (Scope.EXECUTION, Scope.EXPORTER)
 }
