@@ -196,7 +196,14 @@ def _beginnings(
     found: list[tuple[datetime, Payload]] = []
     if task.queued_at is not None and task.queued_at <= event.time:
         found.append((task.queued_at, StageQueued(**about_stage)))
-    link = "" if task.log_url is None else _TASK_IN_LINK.sub("", task.log_url)
-    if link.startswith(("http://", "https://")) and link != task.log_url and len(link) <= LINK_LENGTH:
+    link = _link(task.log_url or "")
+    if link is not None:
         found.append((event.time, ExecutionHeartbeat(**about, kind=KIND, trigger=run.trigger, link=link)))
     return found
+
+
+def _link(log_url: str) -> str | None:
+    """Where Airflow shows the DAG run, cut from where it shows the log of a task."""
+    link = _TASK_IN_LINK.sub("", log_url)
+    sound = link.startswith(("http://", "https://")) and link.isprintable() and len(link) <= LINK_LENGTH
+    return link if sound and link != log_url else None

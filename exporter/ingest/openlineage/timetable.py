@@ -20,7 +20,8 @@ _PRESETS = {
     "@yearly": "0 0 1 1 *",
     "@annually": "0 0 1 1 *",
 }
-_CRON = re.compile(r"^\S+(?: +\S+){4}$")
+_CRON = re.compile(r"^[0-9A-Za-z*/,#?-]+(?: +[0-9A-Za-z*/,#?-]+){4}$")
+_ZONE = re.compile(r"^[0-9A-Za-z_+/-]{1,64}$")
 _PERIOD = re.compile(
     r"^(?:(?P<days>\d+) days?, )?(?P<hours>\d+):(?P<minutes>\d\d):(?P<seconds>\d\d)(?:\.\d+)?$"
 )
@@ -61,7 +62,7 @@ def _of_timetable(raw: Raw, depth: int) -> Schedule | None:
     zone = text(told.timezone)
     cron = _cron(told.expression)
     if cron is not None:
-        return None if zone is None or len(zone) > 64 else Schedule(cron=cron, timezone=zone)
+        return Schedule(cron=cron, timezone=zone) if zone is not None and _ZONE.match(zone) else None
     every = amount(told.delta)
     return Schedule(every_seconds=every) if every else None
 

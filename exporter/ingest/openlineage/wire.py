@@ -128,6 +128,8 @@ def read(body: bytes) -> RunEvent | None:
 
 def _decode(body: bytes) -> _Body:
     try:
+        # Facets are decoded late: broken text in one must be known now, or it would be as good as absent.
+        body.decode()
         told: _Body = _decoder(_Body).decode(body)
     except _UNREADABLE:
         return _repaired(body)
