@@ -27,7 +27,11 @@ class JsonFormatter(logging.Formatter):
     """One JSON object a line."""
 
     def format(self, record: logging.LogRecord) -> str:
-        entry = {"time": _time(record), "level": record.levelname.lower(), "logger": record.name}
+        entry: dict[str, object] = {
+            "time": _time(record),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+        }
         entry["message"] = record.getMessage()
         entry.update(_extra(record))
         if record.exc_info:

@@ -61,7 +61,7 @@ def address(text: str) -> tuple[str, int]:
     host = host.strip("[]")
     if not colon or not port.isdigit() or not 0 <= int(port) <= 65535:
         raise ValueError("expected HOST:PORT")
-    return host or "0.0.0.0", int(port)  # noqa: S104 - asked for by leaving the host out
+    return host or "0.0.0.0", int(port)
 
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
@@ -109,22 +109,48 @@ def nothing_or(parse: Callable[[str], Any], word: str) -> Callable[[str], Any]:
 
 
 SETTINGS: tuple[Setting, ...] = (
-    Setting("database", str, "sqlite:///./pipeline-exporter.db", "where runs and totals are kept: a SQLite file or PostgreSQL"),
+    Setting(
+        "database",
+        str,
+        "sqlite:///./pipeline-exporter.db",
+        "where runs and totals are kept: a SQLite file or PostgreSQL",
+    ),
     Setting("listen", address, ("127.0.0.1", 9877), "address to answer on"),
-    Setting("series-limit", positive, 200_000, "most series that pipelines may have; what exceeds them becomes __other__"),
-    Setting("retention", duration, timedelta(days=30), "how long ended executions are kept; totals stay for ever"),
-    Setting("max-executions", nothing_or(positive, "none"), None, "most executions kept; none: as many as retention leaves"),
+    Setting(
+        "series-limit",
+        positive,
+        200_000,
+        "most series that pipelines may have; what exceeds them becomes __other__",
+    ),
+    Setting(
+        "retention", duration, timedelta(days=30), "how long ended executions are kept; totals stay for ever"
+    ),
+    Setting(
+        "max-executions",
+        nothing_or(positive, "none"),
+        None,
+        "most executions kept; none: as many as retention leaves",
+    ),
     Setting(
         "lost-after",
         nothing_or(duration, "auto"),
         None,
         "silence after which an execution is lost; auto: by its heartbeat, else by its pipeline's habit",
     ),
-    Setting("queue-limit", positive, 50_000, "events that may wait for a commit before clients are asked to come back"),
-    Setting("token", nothing_or(str, ""), None, "token that whoever sends events must present; none: anybody may"),
+    Setting(
+        "queue-limit",
+        positive,
+        50_000,
+        "events that may wait for a commit before clients are asked to come back",
+    ),
+    Setting(
+        "token", nothing_or(str, ""), None, "token that whoever sends events must present; none: anybody may"
+    ),
     Setting("grafana-url", nothing_or(web_address, ""), None, "where Grafana is, for links to it"),
     Setting("log-format", one_of("text", "json"), "text", "how log lines are written"),
-    Setting("log-level", one_of("debug", "info", "warning", "error"), "info", "least severity that is logged"),
+    Setting(
+        "log-level", one_of("debug", "info", "warning", "error"), "info", "least severity that is logged"
+    ),
 )
 _BY_KEY = {setting.key: setting for setting in SETTINGS}
 

@@ -7,27 +7,66 @@ from exporter.catalogue.metric import Kind, Metric, Scope
 FAST_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
-def _own(name: str, kind: Kind, help_: str, *extra: str, unit: str = "", buckets: tuple[float, ...] = ()) -> Metric:
-    return Metric(f"pipeline_exporter_{name}", kind, help_, Scope.EXPORTER, unit=unit, buckets=buckets, extra=extra)
+def _own(
+    name: str, kind: Kind, help_: str, *extra: str, unit: str = "", buckets: tuple[float, ...] = ()
+) -> Metric:
+    return Metric(
+        f"pipeline_exporter_{name}", kind, help_, Scope.EXPORTER, unit=unit, buckets=buckets, extra=extra
+    )
 
 
-BUILD_INFO = _own("build_info", Kind.GAUGE, "Version of the exporter and what it runs on, always 1.", "version", "python", "database")
+BUILD_INFO = _own(
+    "build_info",
+    Kind.GAUGE,
+    "Version of the exporter and what it runs on, always 1.",
+    "version",
+    "python",
+    "database",
+)
 EVENTS = _own("events_total", Kind.COUNTER, "Events by way in and what became of them.", "source", "outcome")
-REFUSALS = _own("refusals_total", Kind.COUNTER, "Requests whose events were not taken, by way in and HTTP status.", "source", "status")
-UNMAPPED = _own("unmapped_statuses_total", Kind.COUNTER, "Status words that stand for no status known here.", "word")
-CORRECTIONS = _own("corrections_total", Kind.COUNTER, "Ends that changed after they had been counted.", "what")
+REFUSALS = _own(
+    "refusals_total",
+    Kind.COUNTER,
+    "Requests whose events were not taken, by way in and HTTP status.",
+    "source",
+    "status",
+)
+UNMAPPED = _own(
+    "unmapped_statuses_total", Kind.COUNTER, "Status words that stand for no status known here.", "word"
+)
+CORRECTIONS = _own(
+    "corrections_total", Kind.COUNTER, "Ends that changed after they had been counted.", "what"
+)
 QUEUE_DEPTH = _own("queue_depth", Kind.GAUGE, "Events accepted over HTTP that wait for a commit.")
-QUEUE_LIMIT = _own("queue_limit", Kind.GAUGE, "Events that may wait before clients are asked to come back later.")
-COMMIT_SECONDS = _own("commit_seconds", Kind.HISTOGRAM, "Time to apply and commit one group of events.", unit="seconds", buckets=FAST_BUCKETS)
-COMMIT_FAILURES = _own("commit_failures_total", Kind.COUNTER, "Groups of events that could not be made durable.", "reason")
-SCRAPE_SECONDS = _own("scrape_seconds", Kind.HISTOGRAM, "Time to answer a scrape.", unit="seconds", buckets=FAST_BUCKETS)
+QUEUE_LIMIT = _own(
+    "queue_limit", Kind.GAUGE, "Events that may wait before clients are asked to come back later."
+)
+COMMIT_SECONDS = _own(
+    "commit_seconds",
+    Kind.HISTOGRAM,
+    "Time to apply and commit one group of events.",
+    unit="seconds",
+    buckets=FAST_BUCKETS,
+)
+COMMIT_FAILURES = _own(
+    "commit_failures_total", Kind.COUNTER, "Groups of events that could not be made durable.", "reason"
+)
+SCRAPE_SECONDS = _own(
+    "scrape_seconds", Kind.HISTOGRAM, "Time to answer a scrape.", unit="seconds", buckets=FAST_BUCKETS
+)
 SERIES = _own("series", Kind.GAUGE, "Series exposed for pipelines.")
 SERIES_LIMIT = _own("series_limit", Kind.GAUGE, "Most series that pipelines may have.")
-LABEL_OVERFLOW = _own("label_overflow_total", Kind.COUNTER, "Times that a label value was exposed as __other__.", "label")
+LABEL_OVERFLOW = _own(
+    "label_overflow_total", Kind.COUNTER, "Times that a label value was exposed as __other__.", "label"
+)
 DATABASE_UP = _own("database_up", Kind.GAUGE, "1 if the latest access to the database succeeded.")
 RETENTION_ROWS = _own("retention_deleted_rows_total", Kind.COUNTER, "Rows deleted by retention.", "table")
 SOURCE_LAST_EVENT = _own(
-    "source_last_event_timestamp_seconds", Kind.GAUGE, "When a way in last brought an accepted event.", "source", unit="seconds"
+    "source_last_event_timestamp_seconds",
+    Kind.GAUGE,
+    "When a way in last brought an accepted event.",
+    "source",
+    unit="seconds",
 )
 
 OWN: tuple[Metric, ...] = tuple(value for value in list(globals().values()) if isinstance(value, Metric))

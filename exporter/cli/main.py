@@ -12,25 +12,31 @@ from exporter.demo import command as demo
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code."""
-    parser = argparse.ArgumentParser(prog="pipeline-exporter", description="Pipeline runs in, history and metrics out.")
+    parser = argparse.ArgumentParser(
+        prog="pipeline-exporter", description="Pipeline runs in, history and metrics out."
+    )
     parser.add_argument("--version", action="version", version=f"pipeline-exporter {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     serving = commands.add_parser("serve", help="take events, keep them, serve metrics and the API")
-    demo.add_arguments(commands.add_parser("demo", help="send what lively pipelines would send", description=demo.DESCRIPTION))
+    demo.add_arguments(
+        commands.add_parser(
+            "demo", help="send what lively pipelines would send", description=demo.DESCRIPTION
+        )
+    )
     given = sys.argv[1:] if argv is None else list(argv)
     if given[:1] == ["serve"] or "-h" in given or "--help" in given:
         _add_serve(serving)
     arguments = parser.parse_args(given)
     if arguments.command == "demo":
         return demo.run(arguments)
-    from exporter.cli import serve
+    from exporter.cli import serve  # noqa: PLC0415 - only the server's extra has what it needs
 
     return serve.run(arguments)
 
 
 def _add_serve(parser: argparse.ArgumentParser) -> None:
     try:
-        from exporter.cli import serve
+        from exporter.cli import serve  # noqa: PLC0415 - only the server's extra has what it needs
     except ModuleNotFoundError as error:
         parser.error(f"{error.name} is not installed: pip install 'pipeline-exporter[server]'")
     serve.add_arguments(parser)

@@ -40,7 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Serve until SIGTERM or SIGINT; returns the exit code."""
     try:
-        told = settings(vars(arguments), os.environ, arguments.config or os.environ.get("PIPELINE_EXPORTER_CONFIG"))
+        told = settings(
+            vars(arguments), os.environ, arguments.config or os.environ.get("PIPELINE_EXPORTER_CONFIG")
+        )
     except BadSetting as error:
         return _fail(str(error))
     logs.configure(told.log_format, told.log_level)

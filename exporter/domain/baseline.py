@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import median
 
 MAD_TO_SIGMA = 1.4826
-"""A median absolute deviation times this estimates a normal distribution's standard deviation (Rousseeuw, Croux 1993)."""
+"""A median absolute deviation times this estimates a standard deviation (Rousseeuw, Croux 1993)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,7 +52,9 @@ class ErrorDetail(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 _CLASS_REPR = re.compile(r"^<class '([\w.]+)'>$")
-_LEADING_TYPE = re.compile(r"^((?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Exit|Timeout|Interrupt|Warning))(?::|$)")
+_LEADING_TYPE = re.compile(
+    r"^((?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Exit|Timeout|Interrupt|Warning))(?::|$)"
+)
 
 
 def error_type(error: ErrorDetail) -> str:
@@ -75,14 +77,35 @@ _RULES: tuple[tuple[Category, re.Pattern[str]], ...] = tuple(
     (category, re.compile(pattern, re.IGNORECASE))
     for category, pattern in (
         (Category.RATE_LIMIT, r"rate.?limit|too many requests|\b429\b|quota|throttl"),
-        (Category.AUTHORIZATION, r"unauthori[sz]ed|forbidden|permission|access denied|authenticat|\b40[13]\b|credential"),
+        (
+            Category.AUTHORIZATION,
+            r"unauthori[sz]ed|forbidden|permission|access denied|authenticat|\b40[13]\b|credential",
+        ),
         (Category.TIMEOUT, r"time.?out|timed out|deadline exceeded"),
-        (Category.RESOURCE, r"out of memory|memoryerror|oom|no space left|disk full|enospc|too many open files"),
-        (Category.CONNECTION, r"connection|connect|network|unreachable|dns|name resolution|broken pipe|socket|\b50[234]\b"),
-        (Category.SERIALIZATION, r"serializ|deserializ|decod|encod|parse|avro|protobuf|json|schema|malformed"),
-        (Category.DATA_QUALITY, r"data.?quality|validation|constraint|not.?null|duplicate key|assert|expectation|quality"),
-        (Category.CONFIGURATION, r"config|keyerror|missing (argument|parameter|variable)|not set|undefined|no such option"),
-        (Category.DEPENDENCY, r"modulenotfound|importerror|no module|upstream|dependency|filenotfound|no such file"),
+        (
+            Category.RESOURCE,
+            r"out of memory|memoryerror|oom|no space left|disk full|enospc|too many open files",
+        ),
+        (
+            Category.CONNECTION,
+            r"connection|connect|network|unreachable|dns|name resolution|broken pipe|socket|\b50[234]\b",
+        ),
+        (
+            Category.SERIALIZATION,
+            r"serializ|deserializ|decod|encod|parse|avro|protobuf|json|schema|malformed",
+        ),
+        (
+            Category.DATA_QUALITY,
+            r"data.?quality|validation|constraint|not.?null|duplicate key|assert|expectation|quality",
+        ),
+        (
+            Category.CONFIGURATION,
+            r"config|keyerror|missing (argument|parameter|variable)|not set|undefined|no such option",
+        ),
+        (
+            Category.DEPENDENCY,
+            r"modulenotfound|importerror|no module|upstream|dependency|filenotfound|no such file",
+        ),
     )
 )
 

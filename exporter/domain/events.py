@@ -24,7 +24,10 @@ Count = Annotated[int, Meta(ge=0, le=2**53)]
 Seconds = Annotated[float, Meta(ge=0, le=1e9)]
 Ratio = Annotated[float, Meta(ge=0, le=1)]
 Amount = Annotated[float, Meta(ge=0, le=1e15)]
-Labels = Annotated[dict[Annotated[str, Meta(min_length=1, max_length=128)], str | int | float | bool | None], Meta(max_length=64)]
+Labels = Annotated[
+    dict[Annotated[str, Meta(min_length=1, max_length=128)], str | int | float | bool | None],
+    Meta(max_length=64),
+]
 
 
 class Schedule(Struct, frozen=True, omit_defaults=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 from statistics import median
 from zoneinfo import ZoneInfo
 
@@ -64,7 +65,9 @@ def cadence(schedule: Schedule) -> Cadence:
     try:
         zone = ZoneInfo(schedule.timezone)
     except (KeyError, ValueError, OSError) as error:
-        raise BadSchedule("timezone", f"unknown time zone {schedule.timezone!r}, expected one like Europe/Berlin") from error
+        raise BadSchedule(
+            "timezone", f"unknown time zone {schedule.timezone!r}, expected one like Europe/Berlin"
+        ) from error
     grace = None if schedule.grace_seconds is None else timedelta(seconds=schedule.grace_seconds)
     if schedule.every_seconds is not None:
         return Cadence(None, timedelta(seconds=schedule.every_seconds), zone, grace)
@@ -73,7 +76,9 @@ def cadence(schedule: Schedule) -> Cadence:
     try:
         next(CronSim(expression, datetime(2024, 1, 1, tzinfo=zone)))
     except (CronSimError, StopIteration) as error:
-        raise BadSchedule("cron", f"cannot be read as a cron expression: {error or 'it never fires'}") from error
+        raise BadSchedule(
+            "cron", f"cannot be read as a cron expression: {str(error) or 'it never fires'}"
+        ) from error
     return Cadence(expression, None, zone, grace)
 
 
@@ -81,7 +86,7 @@ def learn(starts: Sequence[datetime]) -> Cadence | None:
     """Period of starts (oldest first) that come regularly; None where they do not, or are too few."""
     if len(starts) < LEAST_STARTS:
         return None
-    gaps = [(later - earlier).total_seconds() for earlier, later in zip(starts, starts[1:], strict=False)]
+    gaps = [(later - earlier).total_seconds() for earlier, later in pairwise(starts)]
     usual = median(gaps)
     if usual <= 0 or median(abs(gap - usual) for gap in gaps) > MOST_SPREAD * usual:
         return None

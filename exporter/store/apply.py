@@ -18,6 +18,7 @@ from exporter.store.engine import writing
 from exporter.store.limits import Limits
 from exporter.store.records import encode
 from exporter.store.rules import RULES
+from exporter.store.rules.news import News
 from exporter.store.settle import settle
 from exporter.store.work import Cache, Work, id_of
 from exporter.store.writes import write
@@ -82,7 +83,7 @@ def _take(work: Work, event: Event, id_: str | None) -> None:
     execution = None if id_ is None else work.execution(event, id_, pipeline, time)
     if execution is not None and state.facts.get("source") != event.source:
         state.facts.tell("source", time, event.source)
-    RULES[type(payload)](work, event, payload, pipeline, execution, time)
+    RULES[type(payload)](work, News(event, pipeline, execution, time), payload)
     work.event_rows.append((event.identity, pipeline.id, id_, payload.type, time, work.now, body))
 
 

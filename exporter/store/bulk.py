@@ -23,18 +23,26 @@ def insert_rows(connection: Connection, table: Table, rows: Sequence[tuple[Any, 
 
 
 def update_rows(
-    connection: Connection, table: Table, columns: tuple[str, ...], key: tuple[str, ...], rows: Sequence[tuple[Any, ...]]
+    connection: Connection,
+    table: Table,
+    columns: tuple[str, ...],
+    key: tuple[str, ...],
+    rows: Sequence[tuple[Any, ...]],
 ) -> None:
     """Set columns of rows; each tuple holds the new values and then the key."""
     if rows:
         connection.exec_driver_sql(_update(connection.dialect.name, table, columns, key), list(rows))
 
 
-def select_in(connection: Connection, table: Table, column: str, keys: Sequence[Any]) -> Iterable[Sequence[Any]]:
+def select_in(
+    connection: Connection, table: Table, column: str, keys: Sequence[Any]
+) -> Iterable[Sequence[Any]]:
     """All columns of the rows whose column is one of the keys."""
     for start in range(0, len(keys), CHUNK):
         chunk = tuple(keys[start : start + CHUNK])
-        yield from connection.exec_driver_sql(_select(connection.dialect.name, table, column, len(chunk)), chunk)
+        yield from connection.exec_driver_sql(
+            _select(connection.dialect.name, table, column, len(chunk)), chunk
+        )
 
 
 def present(connection: Connection, table: Table, column: str, keys: Sequence[Any]) -> set[Any]:
@@ -54,7 +62,7 @@ def column_names(table: Table) -> tuple[str, ...]:
 
 def _given(column: Any) -> bool:
     """Whether the database numbers the rows itself."""
-    return column.table.name == "events" and column.name == "seq"
+    return bool(column.table.name == "events" and column.name == "seq")
 
 
 def _mark(dialect: str) -> str:
@@ -85,5 +93,3 @@ def _select(dialect: str, table: Table, column: str, number: int, only_key: bool
     names = _quoted(column) if only_key else ", ".join(_quoted(c.name) for c in table.columns)
     marks = ", ".join([_mark(dialect)] * number)
     return f"SELECT {names} FROM {table.name} WHERE {_quoted(column)} IN ({marks})"  # noqa: S608 - our names
-
-

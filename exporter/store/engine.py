@@ -46,7 +46,9 @@ def _parse(url: str) -> URL:
     try:
         parsed = make_url(url)
     except ArgumentError as error:
-        raise BadDatabase("expected a URL such as sqlite:///file.db or postgresql://user@host/database") from error
+        raise BadDatabase(
+            "expected a URL such as sqlite:///file.db or postgresql://user@host/database"
+        ) from error
     backend = parsed.get_backend_name()
     if backend == "sqlite":
         if not parsed.database or parsed.database == ":memory:":

@@ -18,7 +18,6 @@ from exporter.catalogue.metrics import SCHEDULE_MISSED
 from exporter.domain.times import SECOND, from_micros
 from exporter.store import schema
 from exporter.store.engine import writing
-from exporter.store.limits import Limits
 from exporter.store.retention import Retention
 from exporter.store.rules.due import advance, cadence_of, skip_to
 from exporter.store.schema import ACTIVE_WORDS
@@ -159,5 +158,10 @@ def miss(work: Work, up_since: int) -> int:
 
 def _overdue(connection: Connection, now: int) -> list[Any]:
     table = schema.pipelines
-    query = select(table.c.environment, table.c.name).where(table.c.due_at < now).order_by(table.c.due_at).limit(STEP)
+    query = (
+        select(table.c.environment, table.c.name)
+        .where(table.c.due_at < now)
+        .order_by(table.c.due_at)
+        .limit(STEP)
+    )
     return list(connection.execute(query))

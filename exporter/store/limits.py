@@ -40,8 +40,12 @@ class Limits:
 
 def lines_of(scope: Scope) -> int:
     """Lines that a component of a scope takes at least, with the values seeded at 0."""
-    return sum(metric.lines for metric in CATALOGUE if metric.scope is scope and metric.name not in _ON_DEMAND)
+    return sum(
+        metric.lines for metric in CATALOGUE if metric.scope is scope and metric.name not in _ON_DEMAND
+    )
 
 
-_ON_DEMAND = {metric.name for metric in CATALOGUE if metric.part and not metric.seeds and metric.kind is not Kind.GAUGE}
+_ON_DEMAND = {
+    metric.name for metric in CATALOGUE if metric.part and not metric.seeds and metric.kind is not Kind.GAUGE
+}
 LINES = {scope: lines_of(scope) for scope in Scope}

@@ -89,7 +89,12 @@ class Execution(Struct):
     def from_row(cls, row: Any) -> Execution:
         """An execution as stored."""
         values = tuple(row)
-        execution = cls(*values[:-3], _ends_decoder.decode(values[-3]), _marks_decoder.decode(values[-2]), _facts_decoder.decode(values[-1]))
+        execution = cls(  # type: ignore[call-arg]  # as many values as columns
+            *values[:-3],
+            _ends_decoder.decode(values[-3]),
+            _marks_decoder.decode(values[-2]),
+            _facts_decoder.decode(values[-1]),
+        )
         execution.before = execution.indexed()
         return execution
 
@@ -158,7 +163,8 @@ class Attempt(Struct):
     def from_row(cls, row: Any) -> Attempt:
         """An attempt as stored."""
         values = tuple(row)
-        return cls(*values[:-2], _marks_decoder.decode(values[-2]), _facts_decoder.decode(values[-1]))
+        marks, facts = _marks_decoder.decode(values[-2]), _facts_decoder.decode(values[-1])
+        return cls(*values[:-2], marks, facts)  # type: ignore[call-arg]  # as many values as columns
 
     def values(self) -> tuple[Any, ...]:
         """The row to store."""

@@ -68,7 +68,9 @@ def _keep_events(limits: Limits) -> int:
 
 def _anything_old(connection: Connection, oldest: int, events_oldest: int) -> bool:
     executions, events = schema.executions, schema.events
-    ended = select(executions.c.id).where(ended_sort > 0, ended_sort < oldest, executions.c.status.not_in(ACTIVE_WORDS))
+    ended = select(executions.c.id).where(
+        ended_sort > 0, ended_sort < oldest, executions.c.status.not_in(ACTIVE_WORDS)
+    )
     if connection.execute(ended.limit(1)).first() is not None:
         return True
     received_at = connection.scalar(select(events.c.received_at).order_by(events.c.seq).limit(1))

@@ -26,14 +26,13 @@ from sqlalchemy import (
 from exporter.domain.status import ACTIVE, Status
 
 
-
 class Bytes(LargeBinary):
     """Bytes as they are: both drivers take them without the wrapping that SQLAlchemy does a million times."""
 
-    def bind_processor(self, dialect: Dialect) -> None:
+    def bind_processor(self, _dialect: Dialect) -> None:
         return None
 
-    def result_processor(self, dialect: Dialect, coltype: object) -> None:
+    def result_processor(self, _dialect: Dialect, _coltype: object) -> None:
         return None
 
 
@@ -136,7 +135,9 @@ executions = Table(
     Index("executions_by_environment", "environment", "sort_at", "id"),
     Index("executions_by_external_id", "external_id"),
     Index("executions_by_deadline", "deadline", sqlite_where=_IS_ACTIVE, postgresql_where=_IS_ACTIVE),
-    Index("executions_active", "pipeline_id", "started_at", sqlite_where=_IS_ACTIVE, postgresql_where=_IS_ACTIVE),
+    Index(
+        "executions_active", "pipeline_id", "started_at", sqlite_where=_IS_ACTIVE, postgresql_where=_IS_ACTIVE
+    ),
 )
 # Literal numbers, as PostgreSQL matches an index on an expression only with the very same expression.
 ended_sort = func.coalesce(executions.c.ended_at, literal_column("0"))

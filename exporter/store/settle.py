@@ -59,7 +59,11 @@ def _settle_execution(work: Work, execution: Execution) -> None:
     was_active = execution.new or execution.active
     execution.status = last.status.value
     execution.source_status = last.word or None
-    execution.queued_at, execution.started_at, execution.ended_at = last.queued_at, last.started_at, last.ended_at
+    execution.queued_at, execution.started_at, execution.ended_at = (
+        last.queued_at,
+        last.started_at,
+        last.ended_at,
+    )
     execution.duration = last.duration
     execution.sort_at = last.started_at or last.queued_at or execution.first_at
     _count_queue(work, execution, pipeline, last)
@@ -93,7 +97,9 @@ def _count_queue(work: Work, execution: Execution, pipeline: Pipeline, last: Epi
     if waited is not None and not execution.queue_counted:
         execution.queue_counted = True
         exemplar = (execution.id, execution.sort_at)
-        work.meter(pipeline).state.totals.observe(m.EXECUTION_QUEUE_DURATION, waited / SECOND, exemplar=exemplar)
+        work.meter(pipeline).state.totals.observe(
+            m.EXECUTION_QUEUE_DURATION, waited / SECOND, exemplar=exemplar
+        )
 
 
 def _count_ends(work: Work, execution: Execution, pipeline: Pipeline, ended: list[Episode]) -> None:
@@ -179,7 +185,9 @@ def _settle_stage(work: Work, instance: Instance) -> None:
         state.totals.add(m.STAGE_CPU, now.cpu_seconds - before.cpu_seconds)
     for attempt in instance.attempts.values():
         if attempt.last and attempt.memory_peak_bytes is not None:
-            state.facts.tell(m.STAGE_MEMORY_PEAK.name, attempt.started_at or attempt.first_at, attempt.memory_peak_bytes)
+            state.facts.tell(
+                m.STAGE_MEMORY_PEAK.name, attempt.started_at or attempt.first_at, attempt.memory_peak_bytes
+            )
     if len(instance.path) == 1:
         execution.stages_total += (now.status is not None) - (before.status is not None)
         execution.stages_done += _done(now.status) - _done(before.status)
@@ -196,7 +204,9 @@ def _count_stage_ends(
         if now.ends and before.ends:
             work.correct("stage")
     else:
-        for position in uncounted([end.status for end in before.ends], [end.status for end in now.ends])[-extra:]:
+        for position in uncounted([end.status for end in before.ends], [end.status for end in now.ends])[
+            -extra:
+        ]:
             end = now.ends[position]
             state.totals.add(m.STAGE_EXECUTIONS, 1, end.status)
             if end.duration is not None and end.status not in UNTIMED:
@@ -206,7 +216,12 @@ def _count_stage_ends(
     if before.ends:
         state.successes = [entry for entry in state.successes if entry.key != key]
     last = now.ends[-1] if now.ends else None
-    if last is not None and last.status is Status.SUCCEEDED and last.duration is not None and last.ended_at is not None:
+    if (
+        last is not None
+        and last.status is Status.SUCCEEDED
+        and last.duration is not None
+        and last.ended_at is not None
+    ):
         remember(state.successes, Duration(last.ended_at, key, last.duration), STAGE_SUCCESSES)
 
 

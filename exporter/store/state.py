@@ -43,7 +43,9 @@ class Totals(Struct, omit_defaults=True):
         parts = self.counters.setdefault(metric.name, {})
         parts[part] = parts.get(part, 0) + amount
 
-    def observe(self, metric: Metric, value: float, part: str = "", exemplar: tuple[str, int] | None = None) -> None:
+    def observe(
+        self, metric: Metric, value: float, part: str = "", exemplar: tuple[str, int] | None = None
+    ) -> None:
         """Put a value into a histogram. `exemplar`: the execution's id and when, in microseconds."""
         parts = self.histograms.setdefault(metric.name, {})
         histogram = parts.get(part)
@@ -78,7 +80,7 @@ class Facts(Struct, omit_defaults=True):
         """Take a value unless a later one is known; True if it changed anything."""
         kept = self.told.get(name)
         if kept is not None:
-            if kept.time > time or kept.value == value and kept.time == time:
+            if kept.time > time or (kept.value == value and kept.time == time):
                 return False
             if kept.time == time and msgspec.json.encode(value) <= msgspec.json.encode(kept.value):
                 return False

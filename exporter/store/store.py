@@ -14,7 +14,9 @@ from exporter.store.writer import Observer, Writer
 class Store:
     """Everything that is kept. `open` makes the database ready; `start` begins to take events."""
 
-    def __init__(self, engine: Engine, limits: Limits, *, queue_limit: int = 50_000, observer: Observer | None = None):
+    def __init__(
+        self, engine: Engine, limits: Limits, *, queue_limit: int = 50_000, observer: Observer | None = None
+    ):
         self.engine = engine
         self.limits = limits
         self.writer = Writer(engine, limits, queue_limit=queue_limit, observer=observer)

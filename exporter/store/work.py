@@ -145,7 +145,9 @@ class Work:
                 execution = self.executions[attempt.execution_id]
                 pipeline = self.pipeline(execution.environment, execution.pipeline)
                 path = tuple(msgspec.json.decode(attempt.path))
-                instance = self.instances[key] = Instance(attempt.instance, execution, pipeline, path, attempt.index)
+                instance = self.instances[key] = Instance(
+                    attempt.instance, execution, pipeline, path, attempt.index
+                )
             instance.attempts[attempt.attempt_key] = attempt
         for key in missing.values():
             found = self.instances.get(key)
@@ -179,7 +181,9 @@ class Work:
             series_id = self.pipeline(OTHER, OTHER).id
         else:
             self.series += LINES[Scope.PIPELINE]
-        pipeline = Pipeline(self._next("pipelines"), environment, name, series_id, PipelineState(), new=True, dirty=True)
+        pipeline = Pipeline(
+            self._next("pipelines"), environment, name, series_id, PipelineState(), new=True, dirty=True
+        )
         self.cache.pipelines[environment, name] = pipeline
         self.cache.by_id[pipeline.id] = pipeline
         return pipeline
@@ -203,7 +207,9 @@ class Work:
         found = owner.components.get((scope, labels))
         if found is None:
             other = (OTHER,) * len(labels)
-            full = owner.counts.get(scope, 0) >= CAPS[scope] or self.series + LINES[scope] > self.limits.series
+            full = (
+                owner.counts.get(scope, 0) >= CAPS[scope] or self.series + LINES[scope] > self.limits.series
+            )
             if full and labels != other:
                 self.overflow(scope.value)
                 return self.component(pipeline, scope, other)
@@ -243,15 +249,13 @@ class Work:
             external_id = getattr(payload, "execution", None) or ""
             found = self.executions[id_] = Execution(
                 id_, pipeline.id, payload.pipeline, payload.environment, external_id, event.source, None, None,
-                "running", None, time, None, None, None, None, time, time, self.now, None, None, 0, 0, 0, 0, False, [], [],
-                Facts(), True,
+                "running", None, time, None, None, None, None, time, time, self.now, None, None, 0, 0, 0, 0, False,
+                [], [], Facts(), True,
             )  # fmt: skip
             found.facts.tell("source", time, event.source)
         else:
-            if time < found.first_at:
-                found.first_at = time
-            if time > found.last_at:
-                found.last_at = time
+            found.first_at = min(found.first_at, time)
+            found.last_at = max(found.last_at, time)
             if found.source != event.source:
                 found.facts.tell("source", time, event.source)
                 found.source = found.facts.get("source")
@@ -270,7 +274,9 @@ class Work:
                 self.mapped_stages.add(key[:2])
         return found
 
-    def known_instance(self, execution: Execution, path: tuple[str, ...], index: str | None) -> Instance | None:
+    def known_instance(
+        self, execution: Execution, path: tuple[str, ...], index: str | None
+    ) -> Instance | None:
         """A stage of an execution, or an instance of a mapped one, if there is any news of it."""
         key = (execution.id, path_text(path), index)
         found = self.instances.get(key)

@@ -1,4 +1,4 @@
-"""One writer a process: takes events from a queue and commits them in groups; whoever waits hears once it is durable."""
+"""One writer a process: commits queued events in groups; whoever waits hears of it once it is durable."""
 
 from __future__ import annotations
 
@@ -183,7 +183,7 @@ class Writer:
             for submission in group:
                 self._commit([submission])
             return
-        log.exception("events could not be applied", exc_info=error)
+        log.error("events could not be applied", exc_info=error)
         _deliver(group, [error])
 
 

@@ -15,7 +15,16 @@ from exporter.store.work import Work
 
 _EXECUTION = column_names(schema.executions)
 _EXECUTION_CHANGES = tuple(name for name in _EXECUTION if name != "id")
-_LIGHT = ("first_at", "last_at", "seen_at", "deadline", "stages_total", "stages_done", "stages_active", "facts")
+_LIGHT = (
+    "first_at",
+    "last_at",
+    "seen_at",
+    "deadline",
+    "stages_total",
+    "stages_done",
+    "stages_active",
+    "facts",
+)
 _ATTEMPT_KEY = ("instance", "attempt_key")
 _ATTEMPT_CHANGES = tuple(name for name in column_names(schema.stages) if name not in _ATTEMPT_KEY)
 
@@ -77,7 +86,8 @@ def _apart(work: Work, rows: list[tuple[int, str, str]]) -> list[tuple[int, str,
     table = schema.execution_search
     taken: set[int] = present(work.connection, table, "key", [key for key, _, _ in rows])
     placed = []
-    for key, id_, text in rows:
+    for wanted, id_, text in rows:
+        key = wanted
         while key in taken:
             key += 1
             if key not in taken:
@@ -109,7 +119,9 @@ def _turn_stages(work: Work) -> None:
             if execution.stages_active == 0:
                 continue
             connection = work.connection
-            connection.execute(update(table).where(mine, table.c.status.in_(ACTIVE_WORDS)).values(status="lost"))
+            connection.execute(
+                update(table).where(mine, table.c.status.in_(ACTIVE_WORDS)).values(status="lost")
+            )
             remaining = 0
         elif execution.new:
             continue
@@ -141,7 +153,13 @@ def _write_pipelines(work: Work) -> None:
         for component in pipeline.components.values():
             if component.new:
                 labels = encode(component.labels).decode()
-                row = (component.id, component.pipeline_id, component.scope.value, labels, encode(component.state))
+                row = (
+                    component.id,
+                    component.pipeline_id,
+                    component.scope.value,
+                    labels,
+                    encode(component.state),
+                )
                 new_components.append(row)
             elif component.dirty:
                 changed_components.append((encode(component.state), component.id))

@@ -44,7 +44,10 @@ class Bodies:
         if encoding in ("", "identity"):
             return packed
         if encoding not in ("gzip", "x-gzip", "deflate"):
-            raise Refused(415, f"content encoding {encoding[:50]!r} is not understood, expected gzip, deflate or identity")
+            raise Refused(
+                415,
+                f"content encoding {encoding[:50]!r} is not understood, expected gzip, deflate or identity",
+            )
         return unpack(packed, encoding)
 
     async def _receive(self, request: Request) -> bytes:

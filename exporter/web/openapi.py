@@ -12,7 +12,10 @@ _PROBLEM = {"content": {"application/problem+json": {"schema": {"$ref": "#/compo
 _RECEIPT: dict[str, Any] = {
     "type": "object",
     "required": ["accepted", "duplicates"],
-    "properties": {"accepted": {"type": "integer", "minimum": 0}, "duplicates": {"type": "integer", "minimum": 0}},
+    "properties": {
+        "accepted": {"type": "integer", "minimum": 0},
+        "duplicates": {"type": "integer", "minimum": 0},
+    },
 }
 RECEIPT = {"description": "Durable.", "content": {"application/json": {"schema": _RECEIPT}}}
 _REFUSALS = {
@@ -68,7 +71,9 @@ LINEAGE_BODY: dict[str, Any] = {
     "openapi_extra": {
         "requestBody": {
             "required": True,
-            "content": {"application/json": {"schema": {"type": "object", "description": "An OpenLineage event."}}},
+            "content": {
+                "application/json": {"schema": {"type": "object", "description": "An OpenLineage event."}}
+            },
         }
     },
 }

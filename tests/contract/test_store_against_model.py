@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -29,8 +30,16 @@ ENDS = ("succeeded", "failed", "cancelled", "timed_out")
 
 def state_payloads() -> st.SearchStrategy[e.Payload]:
     """Payloads that change what an execution or its stages are, over few names, so that they meet."""
-    run = st.fixed_dictionaries({"pipeline": st.sampled_from(["a", "b"]), "execution": st.sampled_from(["1", "2"])})
-    plain = [e.ExecutionQueued, e.ExecutionStarted, e.ExecutionPaused, e.ExecutionResumed, e.ExecutionHeartbeat]
+    run = st.fixed_dictionaries(
+        {"pipeline": st.sampled_from(["a", "b"]), "execution": st.sampled_from(["1", "2"])}
+    )
+    plain = [
+        e.ExecutionQueued,
+        e.ExecutionStarted,
+        e.ExecutionPaused,
+        e.ExecutionResumed,
+        e.ExecutionHeartbeat,
+    ]
     states = st.builds(lambda kind, names: kind(**names), st.sampled_from(plain), run)
     ends = st.builds(
         lambda names, status, conclusive: e.ExecutionFinished(**names, status=status, conclusive=conclusive),
@@ -43,7 +52,7 @@ def state_payloads() -> st.SearchStrategy[e.Payload]:
         st.fixed_dictionaries({"stage": st.sampled_from(["load", "work"])}),
         st.fixed_dictionaries({"stage": st.just("inner"), "parent": st.just(["load"])}),
     )
-    attempt = st.one_of(
+    attempt: st.SearchStrategy[dict[str, Any]] = st.one_of(
         st.just({}),
         st.fixed_dictionaries({"attempt": st.integers(1, 3)}),
         st.fixed_dictionaries({"attempt_id": st.sampled_from(["x", "y"])}),
@@ -63,7 +72,9 @@ def state_payloads() -> st.SearchStrategy[e.Payload]:
         st.sampled_from([*ENDS, "skipped"]),
     )
     settled = st.builds(
-        lambda names, stage, status, took: e.StageSettled(**names, stage=stage, status=status, duration_seconds=took),
+        lambda names, stage, status, took: e.StageSettled(
+            **names, stage=stage, status=status, duration_seconds=took
+        ),
         run,
         st.sampled_from(["load", "work"]),
         st.sampled_from(["succeeded", "failed", "skipped"]),
@@ -114,7 +125,9 @@ def emptied(store: Stored) -> Stored:
     return store
 
 
-FEW = settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+FEW = settings(
+    max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 
 
 @FEW
@@ -149,11 +162,7 @@ def test_in_order_every_end_is_counted_once(shared: Stored, history: list[Event]
     for event in ordered:
         store.put(event)
     assert store.clock().totals.counters.get("pipeline_exporter_corrections_total", {}).get("lost") is None
-    expected: Counter[str] = Counter()
-    for (_, _, pipeline, _), execution in model.executions(history).items():
-        expected[pipeline] += execution.ends
-    for pipeline, ends in expected.items():
-        assert sum(store.counter("pipeline_executions_total", pipeline).values()) == ends
+    assert_ends_counted(store, history)
 
 
 @FEW
@@ -167,15 +176,23 @@ def test_however_they_arrive_no_end_is_counted_twice(
     store = emptied(shared)
     for group in groups:
         store.put(*(by_identity[event.identity] for event in group))
-    for (_, _, pipeline, _), _execution in model.executions(plain).items():
-        ends = sum(x.ends for key, x in model.executions(plain).items() if key[2] == pipeline)
+    assert_ends_counted(store, plain)
+
+
+def assert_ends_counted(store: Stored, history: list[Event]) -> None:
+    expected: Counter[str] = Counter()
+    for (_, _, pipeline, _), execution in model.executions(history).items():
+        expected[pipeline] += execution.ends
+    for pipeline, ends in expected.items():
         assert sum(store.counter("pipeline_executions_total", pipeline).values()) == ends
 
 
 def replace_conclusive(event: Event) -> Event:
     """The same, its end not conclusive: then ends only ever become more."""
     if isinstance(event.payload, e.ExecutionFinished):
-        return msgspec.structs.replace(event, payload=msgspec.structs.replace(event.payload, conclusive=False))
+        return msgspec.structs.replace(
+            event, payload=msgspec.structs.replace(event.payload, conclusive=False)
+        )
     return event
 
 
@@ -190,23 +207,17 @@ def to_noon() -> int:
 def stages_of(store: Stored, execution: str) -> dict[object, object]:
     table = schema.stages
     rows = store.rows(table, table.c.execution_id == execution, table.c.status.is_not(None))
-    found: dict[object, list[object]] = {}
+    found: dict[object, list[Any]] = {}
     for row in sorted(rows, key=lambda row: row.attempt):
         found.setdefault((tuple(msgspec.json.decode(row.path)), row.index), []).append(row)
     return {place: _stage(attempts) for place, attempts in found.items()}
 
 
-def _stage(rows: list[object]) -> tuple[object, ...]:
+def _stage(rows: list[Any]) -> tuple[object, ...]:
     last = rows[-1]
-    attempts = [
-        (row.attempt, row.status, seconds(row.duration))  # type: ignore[attr-defined]  # a row
-        for row in rows
-        if row.attempt_key != "*"  # type: ignore[attr-defined]
-    ]
-    return last.status, seconds(last.duration), attempts  # type: ignore[attr-defined]
+    attempts = [(row.attempt, row.status, seconds(row.duration)) for row in rows if row.attempt_key != "*"]
+    return last.status, seconds(last.duration), attempts
 
 
 def seconds(duration: int | None) -> float | None:
     return None if duration is None else duration / SECOND
-
-

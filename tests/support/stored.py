@@ -32,7 +32,9 @@ def at(seconds: float) -> datetime:
     return NOON + timedelta(seconds=seconds)
 
 
-def event(payload: Payload, seconds: float = 0, *, id_: str | None = None, source: str = "cloudevents") -> Event:
+def event(
+    payload: Payload, seconds: float = 0, *, id_: str | None = None, source: str = "cloudevents"
+) -> Event:
     """An event some seconds after noon; each is new unless `id_` says which one it repeats."""
     identity = event_identity("test", f"n{next(_numbers)}" if id_ is None else id_)
     return Event(identity, at(seconds), source, "", payload)
@@ -57,7 +59,9 @@ class Stored:
         """Let the store's clock go on, in steps that it is seen to live through, and let it look after itself."""
         end = self.now + round(seconds * SECOND)
         while self.now < end:
-            self.now = min(end, self.now + 30 * SECOND) if end - self.now < 3600 * SECOND else self.now + 59 * SECOND
+            self.now = (
+                min(end, self.now + 30 * SECOND) if end - self.now < 3600 * SECOND else self.now + 59 * SECOND
+            )
             self.keeper.look()
 
     def rows(self, table: Any, *where: Any) -> list[Any]:
@@ -85,7 +89,8 @@ class Stored:
         """Parts of all pipelines, by their labels."""
         rows = self.rows(schema.components, schema.components.c.scope == scope)
         return {
-            tuple(msgspec.json.decode(row.labels)): msgspec.json.decode(row.state, type=ComponentState) for row in rows
+            tuple(msgspec.json.decode(row.labels)): msgspec.json.decode(row.state, type=ComponentState)
+            for row in rows
         }
 
     def clock(self) -> ClockState:

@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from exporter.domain import events as e
-from exporter.domain.events import Event, Payload
-from exporter.store.records import Execution, Pipeline
+from exporter.domain.events import Payload
 from exporter.store.rules import declared, executions, measures, stages
+from exporter.store.rules.news import News
 from exporter.store.work import Work
 
-Rule = Callable[[Work, Event, Any, Pipeline, Execution | None, int], None]
-"""Work, event, payload, pipeline, execution (if the event names one) and the event's time in microseconds."""
+Rule = Callable[[Work, News, Any], None]
+"""Work, the event with the rows that it is about, and its payload."""
 
 RULES: Mapping[type[Payload], Rule] = {
     e.PipelineDeclared: declared.declared,

@@ -9,12 +9,12 @@ from exporter.catalogue.metrics import ERRORS
 from exporter.catalogue.own import UNMAPPED
 from exporter.domain import events as e
 from exporter.domain.errors import ErrorDetail
-from exporter.domain.events import Event
 from exporter.domain.lifecycle import Mark, Sign, add, finish
 from exporter.domain.status import FINAL, Status, status_of_word
 from exporter.domain.text import clean_name
 from exporter.domain.times import to_micros
-from exporter.store.records import Execution, Pipeline, encode
+from exporter.store.records import encode
+from exporter.store.rules.news import News
 from exporter.store.work import Work
 
 _SIGNS: dict[type, Sign] = {
@@ -33,60 +33,50 @@ def sign_of(payload: e.Payload) -> Sign:
     return _SIGNS[type(payload)]
 
 
-def entered(
-    work: Work, event: Event, payload: e.ExecutionState, pipeline: Pipeline, execution: Execution | None, time: int
-) -> None:
+def entered(work: Work, news: News, payload: e.ExecutionState) -> None:
     """An execution was queued, started, paused or resumed."""
-    assert execution is not None
-    told(work, event, payload, pipeline, execution, time)
-    add(execution.marks, Mark(time, sign_of(payload), word=payload.source_status or ""))
+    execution = news.run
+    told(work, news, payload)
+    add(execution.marks, Mark(news.time, sign_of(payload), word=payload.source_status or ""))
 
 
-def told(
-    work: Work, _: Event, payload: e.ExecutionState, _pipeline: Pipeline, execution: Execution | None, time: int
-) -> None:
+def told(work: Work, news: News, payload: e.ExecutionState) -> None:
     """Keep what a state event or a heartbeat tells besides."""
-    assert execution is not None
+    execution = news.run
     facts = execution.facts
     for name in _TOLD:
         value = getattr(payload, name)
         if value is not None:
-            facts.tell(name, time, msgspec.to_builtins(value))
+            facts.tell(name, news.time, msgspec.to_builtins(value))
     count_unmapped(work, payload.source_status)
 
 
-def progressed(
-    _: Work, _event: Event, payload: e.ExecutionProgressed, _pipeline: Pipeline, execution: Execution | None, time: int
-) -> None:
+def progressed(_: Work, news: News, payload: e.ExecutionProgressed) -> None:
     """An execution told how far it is."""
-    assert execution is not None
+    execution = news.run
     facts = execution.facts
     if payload.progress is not None:
-        facts.tell("progress", time, payload.progress)
+        facts.tell("progress", news.time, payload.progress)
     if payload.message is not None:
-        facts.tell("message", time, payload.message[:1000])
+        facts.tell("message", news.time, payload.message[:1000])
     if payload.eta is not None:
-        facts.tell("eta", time, to_micros(payload.eta))
+        facts.tell("eta", news.time, to_micros(payload.eta))
 
 
-def finished(
-    work: Work, event: Event, payload: e.ExecutionFinished, pipeline: Pipeline, execution: Execution | None, time: int
-) -> None:
+def finished(work: Work, news: News, payload: e.ExecutionFinished) -> None:
     """An execution ended."""
-    assert execution is not None
-    told(work, event, payload, pipeline, execution, time)
+    execution = news.run
+    told(work, news, payload)
     status = final_status(payload.status)
     word = payload.source_status or payload.status
-    add(execution.marks, finish(time, status, word, **figures(payload), conclusive=payload.conclusive))
+    add(execution.marks, finish(news.time, status, word, **figures(payload), conclusive=payload.conclusive))
     if payload.error is not None:
         error = payload.error.cleaned()
-        execution.facts.tell("error", time, msgspec.to_builtins(error))
-        record_error(work, event, error, pipeline, execution.id, time)
+        execution.facts.tell("error", news.time, msgspec.to_builtins(error))
+        record_error(work, news, error)
 
 
-def kept(
-    _work: Work, _event: Event, _payload: e.ExecutionPayload, _pipeline: Pipeline, _execution: Execution | None, _time: int
-) -> None:
+def kept(_work: Work, _news: News, _payload: e.ExecutionPayload) -> None:
     """Artifacts, warnings and logs are read from the events themselves."""
 
 
@@ -115,11 +105,8 @@ def count_unmapped(work: Work, word: str | None) -> None:
 
 def record_error(
     work: Work,
-    event: Event,
+    news: News,
     error: ErrorDetail,
-    pipeline: Pipeline,
-    execution_id: str | None,
-    time: int,
     *,
     stage: str = "",
     index: str | None = None,
@@ -127,11 +114,17 @@ def record_error(
 ) -> None:
     """Keep a (cleaned) error and count it."""
     context = None if error.context is None else encode(error.context).decode()
-    work.error_rows.append(
-        (
-            event.identity, execution_id, pipeline.id, time, stage or None, index, attempt, error.type, error.category,
-            error.severity, error.component, error.message, error.stacktrace, context,
-        )  # fmt: skip
+    execution_id = None if news.execution is None else news.execution.id
+    where = (execution_id, news.pipeline.id, news.time, stage or None, index, attempt)
+    what = (
+        error.type,
+        error.category,
+        error.severity,
+        error.component,
+        error.message,
+        error.stacktrace,
+        context,
     )
+    work.error_rows.append((news.event.identity, *where, *what))
     labels = (stage, error.category or "", error.type or "")
-    work.component(pipeline, Scope.ERROR, labels).state.totals.add(ERRORS)
+    work.component(news.pipeline, Scope.ERROR, labels).state.totals.add(ERRORS)

@@ -5,24 +5,21 @@ from __future__ import annotations
 from exporter.catalogue import Scope
 from exporter.catalogue import metrics as m
 from exporter.domain import events as e
-from exporter.domain.events import Event
 from exporter.domain.times import SECOND, to_micros
-from exporter.store.records import Execution, Pipeline
 from exporter.store.rules.executions import record_error
+from exporter.store.rules.news import News
 from exporter.store.work import Work
 
 
-def streamed(
-    work: Work, _: Event, payload: e.StreamMeasured, pipeline: Pipeline, execution: Execution | None, time: int
-) -> None:
+def streamed(work: Work, news: News, payload: e.StreamMeasured) -> None:
     """Add what went through a stream; keep where it stands."""
-    component = work.component(pipeline, Scope.STREAM, (payload.stream, payload.direction))
+    component = work.component(news.pipeline, Scope.STREAM, (payload.stream, payload.direction))
     totals, facts = component.state.totals, component.state.facts
     for operation, count in (payload.events or {}).items():
         totals.add(m.STREAM_EVENTS, count, work.part(component, m.STREAM_EVENTS, operation))
     if payload.events and any(payload.events.values()):
-        facts.tell(m.STREAM_LAST_EVENT.name, time, time / SECOND)
-    exemplar = None if execution is None else (execution.id, time)
+        facts.tell(m.STREAM_LAST_EVENT.name, news.time, news.time / SECOND)
+    exemplar = None if news.execution is None else (news.execution.id, news.time)
     for latency in payload.latency_seconds or ():
         totals.observe(m.STREAM_LATENCY, latency, exemplar=exemplar)
     for metric, amount in (
@@ -34,36 +31,32 @@ def streamed(
         if amount is not None:
             totals.add(metric, amount)
     if payload.watermark is not None:
-        facts.tell(m.STREAM_WATERMARK.name, time, to_micros(payload.watermark) / SECOND)
+        facts.tell(m.STREAM_WATERMARK.name, news.time, to_micros(payload.watermark) / SECOND)
     if payload.buffer_depth is not None:
-        facts.tell(m.STREAM_BUFFER.name, time, payload.buffer_depth)
+        facts.tell(m.STREAM_BUFFER.name, news.time, payload.buffer_depth)
     if payload.target_rate is not None:
-        facts.tell(m.STREAM_TARGET_RATE.name, time, payload.target_rate)
+        facts.tell(m.STREAM_TARGET_RATE.name, news.time, payload.target_rate)
     if payload.phase is not None:
-        facts.tell(m.STREAM_PHASE.name, time, payload.phase)
+        facts.tell(m.STREAM_PHASE.name, news.time, payload.phase)
 
 
-def checked(
-    work: Work, _: Event, payload: e.RecordsChecked, pipeline: Pipeline, _execution: Execution | None, time: int
-) -> None:
+def checked(work: Work, news: News, payload: e.RecordsChecked) -> None:
     """Add what was found valid and not; the score is that of the latest check."""
     place = (payload.stage or "", payload.stream or "")
-    component = work.component(pipeline, Scope.CHECK, place)
+    component = work.component(news.pipeline, Scope.CHECK, place)
     totals, facts = component.state.totals, component.state.facts
     for validity, count in (("valid", payload.valid), ("invalid", payload.invalid)):
         if count is not None:
             totals.add(m.RECORDS, count, validity)
     if payload.valid is not None and payload.valid + (payload.invalid or 0) > 0:
-        facts.tell(m.QUALITY_SCORE.name, time, payload.valid / (payload.valid + (payload.invalid or 0)))
+        facts.tell(m.QUALITY_SCORE.name, news.time, payload.valid / (payload.valid + (payload.invalid or 0)))
     if payload.completeness is not None:
-        facts.tell(m.COMPLETENESS.name, time, payload.completeness)
+        facts.tell(m.COMPLETENESS.name, news.time, payload.completeness)
     for rule, failures in (payload.rules or {}).items():
-        work.component(pipeline, Scope.RULE, (*place, rule)).state.totals.add(m.RULE_FAILURES, failures)
+        work.component(news.pipeline, Scope.RULE, (*place, rule)).state.totals.add(m.RULE_FAILURES, failures)
 
 
-def called(
-    work: Work, event: Event, payload: e.LlmCalled, pipeline: Pipeline, execution: Execution | None, time: int
-) -> None:
+def called(work: Work, news: News, payload: e.LlmCalled) -> None:
     """Add a language model call: its duration, tokens, cost and error."""
     labels = (
         payload.stage or "",
@@ -72,9 +65,9 @@ def called(
         payload.response_model or payload.request_model,
         payload.operation,
     )
-    component = work.component(pipeline, Scope.MODEL, labels)
+    component = work.component(news.pipeline, Scope.MODEL, labels)
     totals = component.state.totals
-    exemplar = None if execution is None else (execution.id, time)
+    exemplar = None if news.execution is None else (news.execution.id, news.time)
     error = None if payload.error is None else payload.error.cleaned()
     kind = "" if error is None else error.type or "unknown"
     if payload.duration_seconds is not None:
@@ -90,7 +83,4 @@ def called(
     if payload.cost_usd is not None:
         totals.add(m.LLM_COST, payload.cost_usd)
     if error is not None:
-        id_ = None if execution is None else execution.id
-        record_error(work, event, error, pipeline, id_, time, stage=payload.stage or "")
-
-
+        record_error(work, news, error, stage=payload.stage or "")

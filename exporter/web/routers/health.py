@@ -35,4 +35,7 @@ def not_ready(engine: Engine) -> str | None:
         with reading(engine) as connection:
             return None if is_current(connection) else "the database has another version's schema"
     except SQLAlchemyError as error:
-        return "the database does not answer: " + str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
+        return (
+            "the database does not answer: "
+            + str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
+        )

@@ -6,8 +6,8 @@ import hmac
 import logging
 from base64 import b64decode
 from binascii import Error as Base64Error
-from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from collections.abc import Callable
+from datetime import datetime
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
@@ -19,7 +19,7 @@ from exporter.ingest import cloudevents, openlineage
 from exporter.ingest.refusal import Refused
 from exporter.store.writer import Receipt, Unavailable, Writer
 from exporter.web.bodies import Bodies
-from exporter.web.openapi import EVENTS_BODY, LINEAGE_BODY, RECEIPT
+from exporter.web.openapi import EVENTS_BODY, LINEAGE_BODY
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +59,9 @@ def router(writer: Writer, own: OwnMetrics, token: str | None, now: Callable[[],
 
 
 def _cloud_events(request: Request, body: bytes, received: datetime) -> list[Event]:
-    return cloudevents.decode(request.headers.get("content-type", ""), request.headers, body, received=received)
+    return cloudevents.decode(
+        request.headers.get("content-type", ""), request.headers, body, received=received
+    )
 
 
 def _lineage(request: Request, body: bytes, received: datetime) -> list[Event]:

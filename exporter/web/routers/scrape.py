@@ -20,7 +20,8 @@ def router(exposition: Exposition) -> APIRouter:
         responses={200: {"content": {"text/plain": {}, "application/openmetrics-text": {}}}},
     )
     def scrape(
-        request: Request, names: Annotated[list[str] | None, Query(alias="name[]", description="only these families")] = None
+        request: Request,
+        names: Annotated[list[str] | None, Query(alias="name[]", description="only these families")] = None,
     ) -> Response:
         answer = exposition.scrape(
             accept=request.headers.get("accept", ""),

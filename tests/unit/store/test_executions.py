@@ -4,31 +4,37 @@ from __future__ import annotations
 
 import itertools
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from exporter.domain import events as e
 from exporter.domain.errors import ErrorDetail
 from exporter.domain.times import SECOND, to_micros
+from exporter.store import schema
 from exporter.store.limits import Limits
 from exporter.store.state import consecutive_failures
 from tests.support.stored import Stored, at, event, stored
 
-NAMES = {"pipeline": "nightly", "execution": "run-1"}
+NAMES: dict[str, Any] = {"pipeline": "nightly", "execution": "run-1"}
 
 
-def started(seconds: float, **told: object) -> e.Event:
-    return event(e.ExecutionStarted(**NAMES, **told), seconds)  # type: ignore[arg-type]  # keywords as given
+def started(seconds: float, **told: Any) -> e.Event:
+    return event(e.ExecutionStarted(**NAMES, **told), seconds)
 
 
-def ended(seconds: float, status: str = "succeeded", **told: object) -> e.Event:
-    return event(e.ExecutionFinished(**NAMES, status=status, **told), seconds)  # type: ignore[arg-type]
+def ended(seconds: float, status: str = "succeeded", **told: Any) -> e.Event:
+    return event(e.ExecutionFinished(**NAMES, status=status, **told), seconds)
 
 
 def test_a_run_is_queued_started_and_finished(store: Stored) -> None:
     store.put(event(e.ExecutionQueued(**NAMES), 0), started(5), ended(65))
     row = store.execution()
-    assert (row.status, row.duration, row.started_at - row.queued_at) == ("succeeded", 60 * SECOND, 5 * SECOND)
+    assert (row.status, row.duration, row.started_at - row.queued_at) == (
+        "succeeded",
+        60 * SECOND,
+        5 * SECOND,
+    )
     assert store.counter("pipeline_executions_total") == {"succeeded": 1}
 
 
@@ -106,10 +112,10 @@ def test_paused_and_resumed(store: Stored) -> None:
 
 def test_consecutive_failures_are_those_since_the_latest_success(store: Stored) -> None:
     for number, status in enumerate(["failed", "succeeded", "failed", "cancelled", "timed_out"]):
-        names = {"pipeline": "nightly", "execution": f"run-{number}"}
+        names: dict[str, Any] = {"pipeline": "nightly", "execution": f"run-{number}"}
         store.put(
-            event(e.ExecutionStarted(**names), number * 100),  # type: ignore[arg-type]
-            event(e.ExecutionFinished(**names, status=status), number * 100 + 10),  # type: ignore[arg-type]
+            event(e.ExecutionStarted(**names), number * 100),
+            event(e.ExecutionFinished(**names, status=status), number * 100 + 10),
         )
     state = store.pipeline()
     assert consecutive_failures(state, frozenset({"failed", "timed_out", "lost"}), "succeeded") == 2
@@ -165,8 +171,6 @@ def test_a_run_known_only_by_its_stages_is_running(store: Stored) -> None:
 
 
 def test_what_is_kept_in_the_search_follows_the_run(store: Stored) -> None:
-    from exporter.store import schema
-
     store.put(started(5))
     store.put(ended(9, "failed", error=ErrorDetail("ValueError: no such column")))
     store.put(started(1))

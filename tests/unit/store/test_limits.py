@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 from exporter.catalogue import Scope
 from exporter.domain import events as e
@@ -13,11 +14,11 @@ from tests.support.stored import event, stored
 
 
 def run(pipeline: str, execution: str, seconds: float, status: str = "succeeded") -> list[e.Event]:
-    names = {"pipeline": pipeline, "execution": execution}
+    names: dict[str, Any] = {"pipeline": pipeline, "execution": execution}
     return [
-        event(e.ExecutionStarted(**names), seconds),  # type: ignore[arg-type]  # keywords as given
-        event(e.StageFinished(**names, stage="load", status=status), seconds + 1),  # type: ignore[arg-type]
-        event(e.ExecutionFinished(**names, status=status), seconds + 2),  # type: ignore[arg-type]
+        event(e.ExecutionStarted(**names), seconds),
+        event(e.StageFinished(**names, stage="load", status=status), seconds + 1),
+        event(e.ExecutionFinished(**names, status=status), seconds + 2),
     ]
 
 
@@ -55,8 +56,8 @@ def test_the_oldest_executions_above_a_number_go(database_url: str) -> None:
 
 def test_nul_characters_are_replaced_before_they_are_stored(database_url: str) -> None:
     with stored(database_url) as store:
-        names = {"pipeline": "nightly", "execution": "r"}
-        store.put(event(e.ExecutionStarted(**names, parameters={"a\x00": ["b\x00"]}), 0))  # type: ignore[arg-type]
+        names: dict[str, Any] = {"pipeline": "nightly", "execution": "r"}
+        store.put(event(e.ExecutionStarted(**names, parameters={"a\x00": ["b\x00"]}), 0))
         (row,) = store.rows(schema.events)
         assert b"u0000" not in row.body
         assert b"u0000" not in store.execution().facts
@@ -79,4 +80,7 @@ def test_a_regular_pipeline_is_expected_without_having_declared_itself(database_
     with stored(database_url) as store:
         for number in range(8):
             store.put(*run("nightly", f"r{number}", number * 300))
-        assert store.pipeline().next_expected == max(r.started_at for r in store.rows(schema.executions)) + 300 * SECOND
+        assert (
+            store.pipeline().next_expected
+            == max(r.started_at for r in store.rows(schema.executions)) + 300 * SECOND
+        )

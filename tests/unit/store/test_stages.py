@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from exporter.domain import events as e
 from exporter.domain.errors import ErrorDetail
 from exporter.domain.times import SECOND, to_micros
 from exporter.store import schema
 from tests.support.stored import Stored, at, event
 
-RUN = {"pipeline": "nightly", "execution": "run-1"}
+RUN: dict[str, Any] = {"pipeline": "nightly", "execution": "run-1"}
 
 
-def begin(stage: str, seconds: float, **told: object) -> e.Event:
-    return event(e.StageStarted(**RUN, stage=stage, **told), seconds)  # type: ignore[arg-type]  # keywords as given
+def begin(stage: str, seconds: float, **told: Any) -> e.Event:
+    return event(e.StageStarted(**RUN, stage=stage, **told), seconds)
 
 
-def end(stage: str, seconds: float, status: str = "succeeded", **told: object) -> e.Event:
-    return event(e.StageFinished(**RUN, stage=stage, status=status, **told), seconds)  # type: ignore[arg-type]
+def end(stage: str, seconds: float, status: str = "succeeded", **told: Any) -> e.Event:
+    return event(e.StageFinished(**RUN, stage=stage, status=status, **told), seconds)
 
 
 def totals(store: Stored, stage: str, name: str) -> dict[str, float]:
@@ -51,7 +53,9 @@ def test_attempts_that_nobody_numbered_are_numbered_by_their_start(store: Stored
 
 
 def test_mapped_instances_stand_side_by_side_under_one_name(store: Stored) -> None:
-    store.put(*(begin("work", n, index=n) for n in range(3)), *(end("work", n + 10, index=n) for n in range(3)))
+    store.put(
+        *(begin("work", n, index=n) for n in range(3)), *(end("work", n + 10, index=n) for n in range(3))
+    )
     assert shown(store) == [("work", str(n), 1, "succeeded", True) for n in range(3)]
     assert totals(store, "work", "pipeline_stage_executions_total") == {"succeeded": 3}
 
@@ -62,8 +66,10 @@ def test_nested_stages_keep_their_path(store: Stored) -> None:
     assert store.execution().stages_total == 1
 
 
-def settled(stage: str, status: str, seconds: float = 100, word: str | None = None, duration: float = 0.0) -> e.Event:
-    payload = e.StageSettled(**RUN, stage=stage, status=status, source_status=word, duration_seconds=duration)  # type: ignore[arg-type]
+def settled(
+    stage: str, status: str, seconds: float = 100, word: str | None = None, duration: float = 0.0
+) -> e.Event:
+    payload = e.StageSettled(**RUN, stage=stage, status=status, source_status=word, duration_seconds=duration)
     return event(payload, seconds)
 
 

@@ -82,7 +82,12 @@ def _tables() -> None:
         "'pipeline.llm.called', 'pipeline.records.checked')"
     )
     op.create_index(
-        "events_by_type", "events", ["type", "time"], unique=False, sqlite_where=content, postgresql_where=content
+        "events_by_type",
+        "events",
+        ["type", "time"],
+        unique=False,
+        sqlite_where=content,
+        postgresql_where=content,
     )
     op.create_table(
         "execution_search",
