@@ -182,15 +182,13 @@ def labels(facets: Facets) -> Labels | None:
     for tag in facet.tags[:MOST_LABELS]:
         key = word(tag.key)
         if key is not None and tag.source != _CLIENTS_OWN:
-            value = text(tag.value)
-            told[key] = (
-                tag.value
-                if isinstance(tag.value, bool)
-                else None
-                if value is None
-                else clean_name(value, 1024)
-            )
+            told[key] = tag.value if isinstance(tag.value, bool) else _label(tag.value)
     return told or None
+
+
+def _label(value: object) -> str | None:
+    told = text(value)
+    return None if told is None else clean_name(told, 1024)
 
 
 def parameters(facets: Facets) -> dict[str, Any] | None:
