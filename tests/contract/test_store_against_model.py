@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Iterator
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +17,10 @@ from sqlalchemy import text
 from exporter.domain import events as e
 from exporter.domain.events import Event
 from exporter.domain.identity import event_identity, execution_id
-from exporter.domain.times import SECOND, from_micros
 from exporter.store import schema
 from exporter.store.work import Cache
 from tests.support import model
-from tests.support.stored import Stored, at, stored
+from tests.support.stored import Stored, at, micros, stages_of, stored
 
 TABLES = ("executions", "stages", "errors", "events", "execution_search", "pipelines", "components")
 ENDS = ("succeeded", "failed", "cancelled", "timed_out")
@@ -194,30 +192,3 @@ def replace_conclusive(event: Event) -> Event:
             event, payload=msgspec.structs.replace(event.payload, conclusive=False)
         )
     return event
-
-
-def micros(moment: datetime | None) -> int | None:
-    return None if moment is None else round((moment - at(0)).total_seconds() * SECOND) + to_noon()
-
-
-def to_noon() -> int:
-    return round((at(0) - from_micros(0)).total_seconds() * SECOND)
-
-
-def stages_of(store: Stored, execution: str) -> dict[object, object]:
-    table = schema.stages
-    rows = store.rows(table, table.c.execution_id == execution, table.c.status.is_not(None))
-    found: dict[object, list[Any]] = {}
-    for row in sorted(rows, key=lambda row: row.attempt):
-        found.setdefault((tuple(msgspec.json.decode(row.path)), row.index), []).append(row)
-    return {place: _stage(attempts) for place, attempts in found.items()}
-
-
-def _stage(rows: list[Any]) -> tuple[object, ...]:
-    last = rows[-1]
-    attempts = [(row.attempt, row.status, seconds(row.duration)) for row in rows if row.attempt_key != "*"]
-    return last.status, seconds(last.duration), attempts
-
-
-def seconds(duration: int | None) -> float | None:
-    return None if duration is None else duration / SECOND

@@ -120,3 +120,27 @@ def stored(url: str, limits: Limits | None = None) -> Iterator[Stored]:
 def lifecycle(payloads: Sequence[tuple[float, Payload]]) -> list[Event]:
     """Events of payloads with the seconds at which they happened."""
     return [event(payload, seconds) for seconds, payload in payloads]
+
+
+def micros(moment: datetime | None) -> int | None:
+    """A time as it is stored."""
+    return None if moment is None else to_micros(moment)
+
+
+def stages_of(store: Stored, execution: str) -> dict[object, object]:
+    """Status, duration and attempts of the stages of an execution, by path and index."""
+    table = schema.stages
+    rows = store.rows(table, table.c.execution_id == execution, table.c.status.is_not(None))
+    found: dict[object, list[Any]] = {}
+    for row in sorted(rows, key=lambda row: row.attempt):
+        found.setdefault((tuple(msgspec.json.decode(row.path)), row.index), []).append(row)
+    return {place: _stage(attempts) for place, attempts in found.items()}
+
+
+def _stage(rows: list[Any]) -> tuple[object, ...]:
+    attempts = [(row.attempt, row.status, _seconds(row.duration)) for row in rows if row.attempt_key != "*"]
+    return rows[-1].status, _seconds(rows[-1].duration), attempts
+
+
+def _seconds(duration: int | None) -> float | None:
+    return None if duration is None else duration / SECOND
