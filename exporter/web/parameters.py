@@ -8,11 +8,13 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import Path, Query
-from pydantic import AfterValidator, PlainValidator, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, Field, PlainValidator, WithJsonSchema
 
 from exporter.domain.status import Status
 from exporter.domain.times import to_micros
 from exporter.store.queries.order import BadCursor, Order, Position
+from exporter.store.queries.text import words_of
+from exporter.store.queries.wanted import Wanted
 from exporter.web.problems import bad_parameter
 
 LONGEST = 1024
@@ -47,28 +49,104 @@ def _without_nul(text: str) -> str:
     return text
 
 
-def _few(values: list[Any]) -> list[Any]:
-    return list(dict.fromkeys(values))
-
-
 _MOMENT_SCHEMA = {
     "type": "string",
     "format": "date-time",
     "description": "RFC 3339; also a date, or seconds or milliseconds since 1970",
 }
 Moment = Annotated[int, PlainValidator(moment), WithJsonSchema(_MOMENT_SCHEMA)]
-Text = Annotated[str, Query(max_length=LONGEST), AfterValidator(_without_nul)]
-_Each = Annotated[str, AfterValidator(_without_nul)]
-Texts = Annotated[list[_Each], Query(max_length=MOST_VALUES), AfterValidator(_few)]
-Statuses = Annotated[list[Status], Query(max_length=MOST_VALUES), AfterValidator(_few)]
-Since = Annotated[Moment | None, Query(alias="from", description="started at or after this time")]
-Until = Annotated[Moment | None, Query(alias="to", description="started before this time")]
-ExecutionId = Annotated[str, Path(description="32 hex digits, as in `id`", max_length=LONGEST)]
-StageName = Annotated[str, Path(max_length=LONGEST), AfterValidator(_without_nul)]
-PipelineName = Annotated[str, Path(max_length=LONGEST), AfterValidator(_without_nul)]
+Text = Annotated[str, Field(max_length=LONGEST), AfterValidator(_without_nul)]
+Texts = Annotated[list[Text], Field(max_length=MOST_VALUES)]
+Statuses = Annotated[list[Status], Field(max_length=MOST_VALUES)]
+Limit = Annotated[int, Field(ge=1, le=500)]
+ExecutionId = Annotated[Text, Path(alias="id", description="32 hex digits, as in `id`")]
+Name = Annotated[Text, Path(alias="name")]
 
 
-def order(text: str) -> Order:
+Environment = Annotated[Text | None, Query()]
+
+
+class Listed(BaseModel):
+    """Pipelines of an environment, a page at a time."""
+
+    environment: Text | None = None
+    limit: Limit = 100
+    cursor: Text | None = None
+
+
+class Scoped(BaseModel):
+    """Which pipelines. An empty value, as dashboards send it for "all", says nothing."""
+
+    pipeline: Texts = []
+    environment: Text | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The pipelines asked for; none: all."""
+        return _told(self.pipeline)
+
+    @property
+    def place(self) -> str | None:
+        """The environment asked for; None: all."""
+        return self.environment or None
+
+
+class Paged(Scoped):
+    """The same, a page at a time."""
+
+    limit: Limit = 100
+    cursor: Text | None = None
+
+
+class Windowed(Scoped):
+    """The same, between two instants."""
+
+    since: Annotated[Moment | None, Field(alias="from", description="began at or after this time")] = None
+    until: Annotated[Moment | None, Field(alias="to", description="began before this time")] = None
+
+
+class PagedWindow(Windowed):
+    """The same, a page at a time."""
+
+    limit: Limit = 100
+    cursor: Text | None = None
+
+
+class ExecutionFilters(Windowed):
+    """Which executions, in which order, and how many."""
+
+    status: Statuses = []
+    kind: Texts = []
+    source: Text | None = None
+    external_id: Text | None = None
+    q: Annotated[Text | None, Field(description="words, all of which occur in names, labels or error")] = None
+    sort: Annotated[
+        Text, Field(description="started_at, duration_seconds or ended_at; `-` in front for descending")
+    ] = "-started_at"
+    limit: Limit = 50
+    cursor: Text | None = None
+
+    @property
+    def wanted(self) -> Wanted:
+        """The filters."""
+        return Wanted(
+            pipelines=self.names,
+            environment=self.place,
+            statuses=tuple(self.status),
+            kinds=_told(self.kind),
+            source=self.source or None,
+            external_id=self.external_id or None,
+            since=self.since,
+            until=self.until,
+            words=words_of(self.q or ""),
+        )
+
+
+def _told(values: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(value for value in values if value))
+
+
+def order_of(text: str) -> Order:
     """An order of executions. Raises Problem."""
     try:
         return Order.parse(text)
@@ -77,16 +155,11 @@ def order(text: str) -> Order:
         raise bad_parameter("sort", message) from error
 
 
-def position(cursor: str | None, of: Order) -> Position | None:
+def position(cursor: str | None, order: Order) -> Position | None:
     """Where the last page ended. Raises Problem."""
     if cursor is None:
         return None
     try:
-        return Position.of_cursor(cursor, of)
+        return Position.of_cursor(cursor, order)
     except BadCursor as error:
         raise bad_parameter("cursor", str(error)) from error
-
-
-def names(values: Iterable[str]) -> tuple[str, ...]:
-    """Values of a repeatable parameter; empty ones, as dashboards send them for "all", say nothing."""
-    return tuple(value for value in values if value)

@@ -1,4 +1,4 @@
-"""Search for words in the text that an execution is found by."""
+"""Search for words in the texts that executions are found by."""
 
 from __future__ import annotations
 
@@ -6,12 +6,23 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, String, and_, func, literal_column, select, table, text
-from sqlalchemy.sql.selectable import FromClause, TableClause
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Integer,
+    Select,
+    String,
+    and_,
+    column,
+    func,
+    literal_column,
+    select,
+    table,
+)
 
 from exporter.store.schema import execution_search
 
-_IN_SQLITE: TableClause = table("execution_text")
+_INDEX_IN_SQLITE = table("execution_text", column("rowid", Integer))
 _TRIGRAM = re.compile(r"[^\W_]{3}")
 
 
@@ -20,41 +31,52 @@ def words_of(query: str) -> tuple[str, ...]:
     return tuple(query.split())
 
 
-def contains_all(words: Sequence[str]) -> ColumnElement[bool]:
-    """Whether a text of `execution_search` contains all words."""
-    return and_(*(execution_search.c.text.like(_pattern(word), escape="\\") for word in words))
+def contains_all(text: ColumnElement[str], words: Sequence[str]) -> ColumnElement[bool]:
+    """Whether a text (all of them are in lower case) contains all words."""
+    return and_(*(text.like(_pattern(word), escape="\\") for word in words))
 
 
 def says_all(id_: ColumnElement[str], words: Sequence[str]) -> ColumnElement[bool]:
     """Whether the text of the execution with that id contains all words.
 
-    A scalar subquery, which both databases look up row by row; PostgreSQL would turn an EXISTS into a join that reads
-    all texts first.
+    A scalar subquery is looked up row by row. An EXISTS becomes a join in PostgreSQL that may read all texts first.
     """
-    found = select(contains_all(words)).where(execution_search.c.execution_id == id_)
-    return found.scalar_subquery()
+    texts = execution_search.c
+    return select(contains_all(texts.text, words)).where(texts.execution_id == id_).scalar_subquery()
 
 
-def matches(connection: Connection, words: Sequence[str]) -> Select[Any] | None:
-    """Ids of executions whose text contains all words, by the trigram index; None where it is of no use."""
+def is_indexed(connection: Connection, words: Sequence[str]) -> bool:
+    """Whether a trigram index can tell which texts contain the words."""
     if connection.dialect.name == "sqlite":
-        long = [word for word in words if len(word) >= 3]
-        return _match_in_sqlite(long, words) if long else None
+        return any(len(word) >= 3 for word in words)
     if not any(_TRIGRAM.search(word) for word in words):
-        return None
-    if connection.scalar(select(func.to_regclass("execution_search_by_text", type_=String()))) is None:
-        return None
-    return select(execution_search.c.execution_id).where(contains_all(words))
+        return False
+    return connection.scalar(select(func.to_regclass("execution_search_by_text", type_=String()))) is not None
 
 
-def _match_in_sqlite(long: Sequence[str], words: Sequence[str]) -> Select[Any]:
-    phrases = " ".join('"{}"'.format(word.replace('"', '""')) for word in long)
-    source: FromClause = _IN_SQLITE.join(execution_search, text("execution_search.key = execution_text.rowid"))
-    return (
-        select(execution_search.c.execution_id)
-        .select_from(source)
-        .where(literal_column("execution_text").op("MATCH")(phrases), contains_all(words))
-    )
+def matching(connection: Connection, words: Sequence[str]) -> Select[Any]:
+    """Keys of texts that contain all words, told by the trigram index; words that it cannot tell are left out."""
+    if connection.dialect.name == "sqlite":
+        return select(_INDEX_IN_SQLITE.c.rowid.label("key")).where(_asked_in_sqlite(words))
+    return select(execution_search.c.key).where(contains_all(execution_search.c.text, words))
+
+
+def walk_matches(words: Sequence[str]) -> tuple[Select[Any], ColumnElement[int]]:
+    """Keys (as `value`) and execution ids of matches in SQLite, whose index walks them by key; and the key's column."""
+    key = _INDEX_IN_SQLITE.c.rowid
+    texts = execution_search.c
+    id_ = select(texts.execution_id).where(texts.key == key).scalar_subquery()
+    return select(key.label("value"), id_.label("execution_id")).where(_asked_in_sqlite(words)), key
+
+
+def _asked_in_sqlite(words: Sequence[str]) -> ColumnElement[bool]:
+    phrases = " ".join('"{}"'.format(word.replace('"', '""')) for word in words if len(word) >= 3)
+    return literal_column("execution_text").op("MATCH", is_comparison=True)(phrases)
+
+
+def is_walkable(connection: Connection, words: Sequence[str]) -> bool:
+    """Whether the trigram index tells exactly which texts contain the words, and walks them in the order of keys."""
+    return connection.dialect.name == "sqlite" and all(len(word) >= 3 for word in words)
 
 
 def _pattern(word: str) -> str:

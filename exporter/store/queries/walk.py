@@ -1,29 +1,36 @@
 """Walks through executions in order, along an index, at a cost that does not grow with their number.
 
 An index serves a walk if it begins with columns that the condition fixes and goes on in the wanted order. Several
-values of a column are as many walks, merged: a UNION ALL of ordered branches, which SQLite and PostgreSQL read
-lazily.
+values of a column are as many branches, merged. Where words are searched, the walk goes along the texts instead,
+whose keys are in the order of the starts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import Any
+from typing import Any, TypeAlias
 
-from sqlalchemy import ColumnElement, Connection, Select, Subquery, literal_column, select, tuple_, union_all
-from sqlalchemy.sql.selectable import GenerativeSelect
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    Connection,
+    Select,
+    literal_column,
+    select,
+    tuple_,
+    union_all,
+)
 
+from exporter.store.queries import text
 from exporter.store.queries.order import By, Order, Position
-from exporter.store.queries.text import says_all
 from exporter.store.queries.wanted import Condition
-from exporter.store.schema import executions
+from exporter.store.schema import execution_search, executions
+
+Statement: TypeAlias = Select[Any] | CompoundSelect[Any]
 
 MOST_BRANCHES = 64
-"""Walks that are merged at the most."""
-
-FILTERED = ("pipeline_id", "status", "kind", "source", "environment", "external_id")
+"""Branches that are merged at the most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +41,7 @@ class Path:
     by: By
 
     def branches(self, condition: Condition) -> list[tuple[str | int, ...]]:
-        """Values of the fixed columns, one entry a walk."""
+        """Values of the fixed columns, one entry a branch."""
         return list(product(*(condition.equal[name] for name in self.columns)))
 
     def serves(self, condition: Condition, order: Order) -> bool:
@@ -67,53 +74,169 @@ PATHS: tuple[Path, ...] = (
 
 
 @dataclass(frozen=True, slots=True)
+class Leg:
+    """A part of a walk: branches to be merged, each a statement of `value` and `id` with an index for its order."""
+
+    branches: list[Select[Any]]
+    order: Order
+
+    def first(self, count: int) -> Statement:
+        """The first rows of all branches."""
+        if len(self.branches) == 1:
+            return in_order(self.branches[0], self.order).limit(count)
+        return in_order(self.each(count), self.order).limit(count)
+
+    def each(self, count: int, offset: int = 0) -> Statement:
+        """The first rows of each branch."""
+        # A limit in each: PostgreSQL does not merge ordered branches, it sorts them all.
+        parts = [in_order(branch, self.order).limit(count).offset(offset or None) for branch in self.branches]
+        if len(parts) == 1:
+            return parts[0]
+        return union_all(*(select(part.subquery()) for part in parts))
+
+
+@dataclass(frozen=True, slots=True)
 class Walk:
-    """A walk along one index, from behind a position."""
+    """A walk along one index of executions."""
 
     path: Path
     condition: Condition
     order: Order
 
-    def legs(self, after: Position | None) -> list[GenerativeSelect]:
-        """The rows behind a position, as statements whose results follow each other."""
+    @property
+    def covers(self) -> bool:
+        """Whether all that it passes is wanted."""
+        return self.path.covers(self.condition)
+
+    def legs(self, after: Position | None) -> list[Leg]:
+        """The rows behind a position, in parts that follow each other."""
         if after is None:
-            return [self._leg(None)]
+            return [self._leg()]
         value, id_ = self.order.column, executions.c.id
         if self.order.by is By.STARTED:
             key, place = tuple_(value, id_), tuple_(after.value, after.id)
             return [self._leg(key < place if self.order.descending else key > place)]
-        # SQLite compares pairs along an index of plain columns only; among the many without an end or a duration,
-        # it would otherwise begin at the first of them for every page.
+        # SQLite compares pairs along an index of plain columns only. Among the many without an end or a duration
+        # it would begin at the first of them for every page.
         same = value == after.value
         if self.order.descending:
             return [self._leg(same & (id_ < after.id)), self._leg(value < after.value)]
         return [self._leg(same & (id_ > after.id)), self._leg(value > after.value)]
 
-    def _leg(self, behind: ColumnElement[bool] | None) -> GenerativeSelect:
-        where = [] if behind is None else [behind]
-        if self.path.by is By.STARTED:
-            where += within(self.condition)
-        branches = [
-            _candidates(self.order).where(
-                *(executions.c[name] == value for name, value in zip(self.path.columns, values, strict=True)), *where
-            )
-            for values in self.path.branches(self.condition)
-        ]
-        statement: GenerativeSelect = branches[0] if len(branches) == 1 else union_all(*branches)
-        return sorted_by(statement, self.order)
+    def _leg(self, *behind: ColumnElement[bool]) -> Leg:
+        limits = within(self.condition) if self.path.by is By.STARTED else []
+        columns = [self.order.column.label("value"), executions.c.id, *self._filtered()]
+        names = self.path.columns
+        return Leg(
+            [
+                select(*columns).where(
+                    *(executions.c[name] == value for name, value in zip(names, values, strict=True)),
+                    *behind,
+                    *limits,
+                )
+                for values in self.path.branches(self.condition)
+            ],
+            self.order,
+        )
+
+    def _filtered(self) -> list[ColumnElement[Any]]:
+        # Only what the index does not hold already costs a look at the row.
+        if self.covers:
+            return []
+        return [executions.c.sort_at, *(executions.c[name] for name in self.condition.equal)]
+
+    def accepted(self, candidates: Statement) -> Select[Any]:
+        """Of rows that it passes those that are wanted."""
+        columns = candidates.subquery().c
+        condition = self.condition
+        where = _limits(columns.sort_at, condition)
+        where += [columns[name].in_(values) for name, values in condition.equal.items()]
+        if condition.words:
+            where.append(text.says_all(columns.id, condition.words))
+        return select(columns.value.label("value"), columns.id).where(*where)
+
+    def among(self, ids: Select[Any]) -> Select[Any]:
+        """Those that are wanted of the executions with these ids."""
+        columns = [self.order.column.label("value"), executions.c.id, *self._filtered()]
+        few = ids.subquery()
+        return self.accepted(select(*columns).join(few, few.c[0] == executions.c.id))
 
 
-def sorted_by(statement: GenerativeSelect, order: Order) -> GenerativeSelect:
-    """The statement with its rows in order; its columns are `value` and `id`."""
-    value, id_ = literal_column("value"), literal_column("id")
-    if order.descending:
-        return statement.order_by(value.desc(), id_.desc())
-    return statement.order_by(value, id_)
+@dataclass(frozen=True, slots=True)
+class TextWalk:
+    """A walk along the texts of executions, in the order of the starts; its positions are keys of texts."""
+
+    connection: Connection
+    condition: Condition
+    order: Order
+
+    @property
+    def covers(self) -> bool:
+        """Whether all that it passes is wanted."""
+        return self._is_exact and not self.condition.is_ranged
+
+    @property
+    def _is_exact(self) -> bool:
+        return text.is_walkable(self.connection, self.condition.words)
+
+    def legs(self, after: Position | None) -> list[Leg]:
+        """The texts behind a position."""
+        if self._is_exact:
+            rows, key = text.walk_matches(self.condition.words)
+        else:
+            key = execution_search.c.key
+            rows = select(key.label("value"), execution_search.c.execution_id, execution_search.c.text)
+        where = _key_limits(key, self.condition)
+        if after is not None:
+            where.append(key < after.value if self.order.descending else key > after.value)
+        return [Leg([rows.where(*where)], self.order)]
+
+    def accepted(self, candidates: Statement) -> Select[Any]:
+        """Of texts that it passes those that are wanted."""
+        passed = candidates.subquery().c
+        found = select(passed.value.label("value"), passed.execution_id.label("id"))
+        if not self._is_exact:
+            found = found.where(text.contains_all(passed.text, self.condition.words))
+        return self._in_range(found, passed.execution_id)
+
+    def among(self, ids: Select[Any]) -> Select[Any]:
+        """Those that are wanted of the executions with these ids."""
+        few = ids.subquery()
+        texts = execution_search.c
+        found = select(texts.key.label("value"), texts.execution_id.label("id")).join_from(
+            few, execution_search, texts.execution_id == few.c[0]
+        )
+        return self._in_range(
+            found.where(text.contains_all(texts.text, self.condition.words)), texts.execution_id
+        )
+
+    def _in_range(self, found: Select[Any], id_: ColumnElement[str]) -> Select[Any]:
+        if not self.condition.is_ranged:
+            return found
+        return found.join(executions, executions.c.id == id_).where(*within(self.condition))
+
+
+def walk(connection: Connection, condition: Condition, order: Order) -> Walk | TextWalk:
+    """The walk to take for a condition: along the index that tells most."""
+    if condition.words and not condition.equal and order.by is By.STARTED:
+        return TextWalk(connection, condition, order)
+    return Walk(next(path for path in PATHS if path.serves(condition, order)), condition, order)
+
+
+def in_order(statement: Statement, order: Order) -> Statement:
+    """The statement with its rows in order; its columns are `value` and `id`, or a `value` that is unique."""
+    columns: list[ColumnElement[Any]] = [
+        literal_column(column.name) for column in statement.selected_columns if column.name in ("value", "id")
+    ]
+    return statement.order_by(*(column.desc() if order.descending else column for column in columns))
 
 
 def within(condition: Condition) -> list[ColumnElement[bool]]:
     """The limits on the start."""
-    start = executions.c.sort_at
+    return _limits(executions.c.sort_at, condition)
+
+
+def _limits(start: ColumnElement[int], condition: Condition) -> list[ColumnElement[bool]]:
     limits = []
     if condition.since is not None:
         limits.append(start >= condition.since)
@@ -122,63 +245,14 @@ def within(condition: Condition) -> list[ColumnElement[bool]]:
     return limits
 
 
-def _candidates(order: Order) -> Select[Any]:
-    return select(
-        order.column.label("value"),
-        executions.c.id,
-        executions.c.sort_at,
-        *(executions.c[name] for name in FILTERED),
-    )
+_MILLISECOND = 1_000
 
 
-def accepted(candidates: Subquery, condition: Condition, order: Order) -> GenerativeSelect:
-    """Of some candidates those that are wanted, in order."""
-    columns = candidates.c
-    where: list[ColumnElement[bool]] = [columns[name].in_(values) for name, values in condition.equal.items()]
+def _key_limits(key: ColumnElement[int], condition: Condition) -> list[ColumnElement[bool]]:
+    """Limits on the keys of texts: the start itself is compared later, as keys of one instant may be moved on."""
+    limits = []
     if condition.since is not None:
-        where.append(columns.sort_at >= condition.since)
+        limits.append(key >= condition.since << 10)
     if condition.until is not None:
-        where.append(columns.sort_at < condition.until)
-    if condition.words:
-        where.append(says_all(columns.id, condition.words))
-    return sorted_by(select(columns.value.label("value"), columns.id).where(*where), order)
-
-
-def take(connection: Connection, walk: Walk, after: Position | None, count: int) -> list[Position]:
-    """The next executions of a walk, all that it passes."""
-    found: list[Position] = []
-    for leg in walk.legs(after):
-        found += positions(connection, leg.limit(count - len(found)))
-        if len(found) == count:
-            break
-    return found
-
-
-def sift(
-    connection: Connection, walk: Walk, after: Position | None, count: int, examine: int
-) -> tuple[list[Position], Position | None]:
-    """Of the next `examine` executions of a walk up to `count` wanted ones, and where it came to a halt.
-
-    The halt is None if the walk came to its end or found what it needs.
-    """
-    found: list[Position] = []
-    for leg in walk.legs(after):
-        candidates = leg.limit(examine).subquery()
-        wanted = accepted(candidates, walk.condition, walk.order)
-        found += positions(connection, wanted.limit(count - len(found)))
-        if len(found) == count:
-            return found, None
-        last = positions(connection, leg.limit(1).offset(examine - 1))
-        if last:
-            return found, last[0]
-    return found, None
-
-
-def positions(connection: Connection, statement: GenerativeSelect) -> list[Position]:
-    """Rows of `value` and `id`."""
-    return [Position(row[0], row[1]) for row in connection.execute(statement)]
-
-
-def widest(paths: Sequence[Path], condition: Condition, order: Order) -> Path:
-    """The first index that serves; the bare one always does."""
-    return next(path for path in paths if path.serves(condition, order))
+        limits.append(key < (condition.until + _MILLISECOND) << 10)
+    return limits
