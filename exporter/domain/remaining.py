@@ -4,26 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import log, sqrt
-from statistics import NormalDist, median, pstdev
+from statistics import NormalDist, fmean, pstdev
 from zlib import crc32
 
-from exporter.domain.plan import WAIT_SPREAD, Moment, Plan, Present, Rest, moment
+from exporter.domain.plan import EXPECTED, LEAST_WAIT, WAIT_SPREAD, Moment, Plan, Present, Rest, moment
 from exporter.domain.usual import Usual
 
 DRAWS = 17
-"""Runs that are imagined. The median of so many strays by a third of the spread of one; a prime, see `_ORDERS`."""
+"""Runs that are imagined: their median strays by a third of the spread of one. A prime, see `_ORDERS`."""
 
 MOST_DRAWN = 20_000
-"""Durations imagined for one execution at the most: huge graphs make do with fewer runs, since a scrape waits."""
-
-EXPECTED = 0.5
-"""Stages that this part of the runs had belong to the usual run."""
+"""Durations imagined for one execution at most: huge graphs make do with fewer runs, since a scrape waits."""
 
 TOLD_SPREAD = 0.1
 """How far the end may be from where reported progress points, as a spread of the whole duration."""
 
 MOST_SURPRISE = 2.0
-"""Standard deviations of a stage that count as a sign of a slow or quick run; more is that stage's own affair."""
+"""Standard deviations of a stage that are a sign of a slow or quick run; more is that stage's own affair."""
 
 _PARTS = tuple((draw + 0.5) / DRAWS for draw in range(DRAWS))
 _NORMAL = tuple(NormalDist().inv_cdf(part) for part in _PARTS)
@@ -32,13 +29,8 @@ _ORDERS = tuple(
     for step in range(1, DRAWS)
     for first in range(DRAWS)
 )
-"""Orders in which stages go through the same parts (Latin hypercube sampling): few draws cover each stage evenly,
-and no two stages are long together in all of them. The same at every call, so that an ETA does not jitter."""
-
-
-def pointed(elapsed: float, part: float) -> Usual:
-    """Duration that a part of the work done (above 0) in so many seconds points to."""
-    return Usual(max(elapsed, 1e-6) / part, TOLD_SPREAD)
+"""Orders in which stages go through the same parts (Latin hypercube sampling): few draws cover each stage
+evenly, and no two stages are long together in all of them. The same at every call, or an ETA would jitter."""
 
 
 class Outlook:
@@ -51,7 +43,7 @@ class Outlook:
         self._run_spread = 0.0
         if plan.typical is not None:
             fresh = self._ends(moment(plan, 0.0, {}), plan.typical)
-            self._fresh = median(fresh)
+            self._fresh = middle(fresh)
             if plan.total is not None:
                 apart = pstdev([log(max(seconds, 1e-6)) for seconds in fresh])
                 self._run_spread = sqrt(max(0.0, plan.total.spread**2 - apart**2))
@@ -62,8 +54,8 @@ class Outlook:
         by_time = None if plan.total is None else plan.total.left(elapsed)
         if plan.typical is None:
             return by_time
-        by_stages = median(self._ends(moment(plan, elapsed, stages), plan.typical))
-        if plan.total is None or by_time is None:
+        by_stages = middle(self._ends(moment(plan, elapsed, stages), plan.typical))
+        if plan.placed or plan.total is None or by_time is None:
             return by_stages
         # Stages that are wrongly taken to wait for each other make the plan too long.
         scale = min(1.0, plan.total.median / self._fresh) if self._fresh else 1.0
@@ -82,7 +74,7 @@ class Outlook:
     def _explained(self) -> float:
         """Part of the usual total that the stages account for."""
         total = self._plan.total
-        return 1.0 if total is None else min(1.0, self._fresh / total.median)
+        return 1.0 if total is None or self._plan.placed else min(1.0, self._fresh / total.median)
 
     def _ends(self, now: Moment, typical: Usual) -> list[float]:
         """Seconds to go in each imagined run."""
@@ -96,7 +88,9 @@ class Outlook:
                 usual = (rest.node.usual or typical).paced(pace)
                 column = self._column(rest, usual, [nothing, *before])
             columns.append(column)
-        tail = waited_for(self._plan.tail, now.idle or 0.0)
+        tail = self._plan.tail
+        if now.idle is not None:
+            tail = wait_left(max(tail, LEAST_WAIT), now.idle)
         return [max(ends, default=0.0) + tail for ends in zip(nothing, *columns, strict=True)]
 
     def _column(self, rest: Rest, usual: Usual, before: Sequence[Sequence[float]]) -> list[float]:
@@ -104,11 +98,12 @@ class Outlook:
         places = _ORDERS[order % len(_ORDERS)][: self._draws]
         if rest.runs and rest.present is not None:
             return [_running_left(rest.present, usual, _PARTS[place]) for place in places]
-        wait = waited_for(rest.node.wait, rest.waited)
+        wait = wait_left(rest.node.wait, rest.waited)
         chances = _ORDERS[order // len(_ORDERS) % len(_ORDERS)]
-        share = rest.node.share if rest.present is None else 1.0
         return [
-            max(ends) + (wait + usual.drawn(_NORMAL[place]) if _PARTS[chance] < share else 0.0)
+            max(0.0, max(ends) + wait) + usual.drawn(_NORMAL[place])
+            if _PARTS[chance] < rest.chance
+            else max(ends)
             for place, chance, *ends in zip(places, chances, *before, strict=False)
         ]
 
@@ -131,49 +126,63 @@ class Outlook:
         return surprise / (weights + 1 / self._run_spread**2)
 
 
-def waited_for(wait: float, waited: float) -> float:
-    """Seconds left of a usual wait of which some is over; where none is usual, none is expected."""
-    return Usual(wait, WAIT_SPREAD).left(waited) if wait > 0 else 0.0
+def middle(values: Sequence[float]) -> float:
+    """Mean of the middle half: as deaf to outliers as the median, without leaps where there are two cases."""
+    ordered = sorted(values)
+    cut = len(ordered) // 4
+    return fmean(ordered[cut : len(ordered) - cut])
 
 
-def _running_left(present: Present, usual: Usual, part: float) -> float:
+def pointed_left(part: float, after: float, elapsed: float, quantile: float = 0.5) -> float:
+    """Seconds to go of what has done a part (above 0) of its work `after` some of its `elapsed` seconds."""
+    return Usual(max(after, 1e-6) / part, TOLD_SPREAD).left(elapsed, quantile)
+
+
+def wait_left(wait: float, waited: float) -> float:
+    """Seconds left of a usual wait of which some is over."""
+    return Usual(wait, WAIT_SPREAD).left(waited) if wait > 0 else wait
+
+
+def _running_left(present: Present, usual: Usual, quantile: float) -> float:
     elapsed = present.elapsed or 0.0
-    left = usual.left(elapsed, part)
-    if present.trust == 0 or present.part == 0:
+    left = usual.left(elapsed, quantile)
+    if present.trust == 0 or present.part == 0 or present.part_after == 0:
         return left
-    return present.trust * pointed(elapsed, present.part).left(elapsed, part) + (1 - present.trust) * left
+    told = pointed_left(present.part, present.part_after, elapsed, quantile)
+    return present.trust * told + (1 - present.trust) * left
 
 
 def _part_done(plan: Plan, now: Moment) -> float | None:
-    """One less the longest way that is left, as a part of the longest way there is, by usual durations.
-
-    Without any known duration all stages count the same.
-    """
-    unit = plan.typical or Usual(1.0, 1.0)
+    """One less the longest way that is left, as a part of the longest way there is, by usual durations."""
     whole: list[float] = []
     left: list[float] = []
     for rest in now.rests:
         node = rest.node
+        # Without any known duration all stages count the same.
+        work = (node.usual or plan.typical or Usual(1.0, 1.0)).median
         wanted = rest.present is not None or node.share >= EXPECTED
-        usual = node.usual or unit
-        work = usual.median if wanted else 0.0
-        wait = node.wait if wanted else 0.0
-        whole.append(max((whole[number] for number in node.before), default=0.0) + wait + work)
+        ready = max((whole[number] for number in node.before), default=0.0)
+        whole.append(max(0.0, ready + node.wait) + work if wanted else ready)
+        ready = max((left[number] for number in node.before), default=0.0)
         if rest.over:
             left.append(0.0)
         elif rest.runs and rest.present is not None:
-            elapsed = rest.present.elapsed or 0.0
-            by_time = 0.0 if plan.typical is None else usual.done(elapsed)
-            trust = 1.0 if plan.typical is None else rest.present.trust
-            left.append(work * (1 - trust * rest.present.part - (1 - trust) * by_time))
+            left.append(work * (1 - _running_done(rest.present, node.usual or plan.typical)))
+        elif wanted and rest.chance >= EXPECTED:
+            left.append(max(0.0, ready + _wait_undone(node.wait, rest.waited)) + work)
         else:
-            ready = max((left[number] for number in node.before), default=0.0)
-            left.append(ready + _wait_undone(wait, rest.waited) + work)
+            left.append(ready)
     longest = max(whole, default=0.0) + plan.tail
     if longest <= 0:
         return None
     return 1 - (max(left, default=0.0) + _wait_undone(plan.tail, now.idle or 0.0)) / longest
 
 
+def _running_done(present: Present, usual: Usual | None) -> float:
+    if usual is None:
+        return present.part
+    return present.trust * present.part + (1 - present.trust) * usual.done(present.elapsed or 0.0)
+
+
 def _wait_undone(wait: float, waited: float) -> float:
-    return wait * (1 - Usual(wait, WAIT_SPREAD).done(waited)) if wait > 0 else 0.0
+    return wait * (1 - Usual(wait, WAIT_SPREAD).done(waited)) if wait > 0 else wait
