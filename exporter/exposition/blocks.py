@@ -2,132 +2,118 @@
 
 A family's lines have to stand together, so a pipeline that changed changes a few lines in each of many
 families. Each family is therefore cut into blocks of some pipelines' lines, about as long as is worth
-compressing at once. A block is compressed by itself and ends at a byte (Z_SYNC_FLUSH), so that blocks can
-be put one behind the other into one gzip stream, and those that did not change are used as they are. The
-text itself is not kept: a block whose pipelines changed is unpacked, given the new lines, and packed
-again.
+compressing at once; those that did not change are used as they are. The text itself is not kept: a block whose
+pipelines changed is unpacked, given the new lines, and packed again.
 """
 
 from __future__ import annotations
 
-import zlib
-from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from exporter.exposition.crc import shift, spread
+from exporter.exposition.packed import Packed
 
 BLOCK = 6144
 """Longest text of a block in bytes, unless one pipeline alone has more."""
 
-LEVEL = 6
+RUN = 8
+"""Blocks of which it is remembered what they amount to together."""
 
 HEADER = -1
 """Stands for the lines about the family itself where pipelines' ids stand: before all of them."""
 
 
-def deflated(text: bytes) -> bytes:
-    """A piece of a raw deflate stream, to be followed by others."""
-    packer = zlib.compressobj(LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
-    return packer.compress(text) + packer.flush(zlib.Z_SYNC_FLUSH)
-
-
-def inflated(pieces: bytes) -> bytes:
-    """Text of pieces put together."""
-    return zlib.decompressobj(-zlib.MAX_WBITS).decompress(pieces)
-
-
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Packed lines of some pipelines. `crc` and `behind` are as `crc.combined` takes them.
+    """Lines of some pipelines (`owners`, by id), packed; of each its bytes, and a digest to know a change by."""
 
-    `digests`: of each pipeline's lines, in their order, to know a change by. `sizes`: their bytes.
-    """
-
-    digests: dict[int, int]
+    packed: Packed
+    owners: tuple[int, ...]
     sizes: tuple[int, ...]
-    length: int
-    packed: bytes
-    crc: int
-    behind: int
+    digests: tuple[int, ...]
 
-    @classmethod
-    def of(cls, lines: Mapping[int, bytes]) -> Block:
-        """Pack lines of pipelines."""
-        text = b"".join(lines.values())
-        return cls(
-            {owner: hash(mine) for owner, mine in lines.items()},
-            tuple(len(mine) for mine in lines.values()),
-            len(text),
-            deflated(text),
-            spread(zlib.crc32(text)),
-            shift(len(text)),
-        )
+    def differs(self, owner: int, lines: bytes) -> bool:
+        """Whether a pipeline's lines are others than these, or here though there are none."""
+        place = self._place(owner)
+        return self.digests[place] != ((hash(lines),) if lines else ())
 
-    @property
-    def first(self) -> int:
-        """The first pipeline in it."""
-        return next(iter(self.digests))
+    def _place(self, owner: int) -> slice:
+        start = bisect_left(self.owners, owner)
+        return slice(start, start + (self.owners[start : start + 1] == (owner,)))
 
-    def lines(self) -> dict[int, bytes]:
-        """Unpack the lines of each pipeline."""
-        text = inflated(self.packed)
-        found = {}
-        start = 0
-        for owner, size in zip(self.digests, self.sizes, strict=True):
-            found[owner] = text[start : start + size]
-            start += size
-        return found
+    def replaced(self, lines: Mapping[int, bytes]) -> list[Block]:
+        """The same with other lines of some pipelines, as few blocks as may be."""
+        text = self.packed.text()
+        owners, sizes, digests = list(self.owners), list(self.sizes), list(self.digests)
+        pieces: list[bytes] = []
+        for owner in sorted(lines, reverse=True):
+            place, mine = self._place(owner), lines[owner]
+            start = sum(self.sizes[: place.start])
+            pieces += (text[start + sum(self.sizes[place]) :], mine)
+            text = text[:start]
+            owners[place], sizes[place], digests[place] = (
+                ([owner], [len(mine)], [hash(mine)]) if mine else ([], [], [])
+            )
+        text = b"".join([text, *reversed(pieces)])
+        return [
+            Block(
+                Packed.of(text[sum(sizes[:start]) : sum(sizes[:end])]),
+                tuple(owners[start:end]),
+                tuple(sizes[start:end]),
+                tuple(digests[start:end]),
+            )
+            for start, end in _cuts(sizes)
+        ]
 
-    def changes(self, lines: Mapping[int, bytes]) -> bool:
-        """Whether any of these lines are others than those in the block."""
-        return any(
-            self.digests.get(owner) != hash(mine) if mine else owner in self.digests
-            for owner, mine in lines.items()
-        )
+
+def _cuts(sizes: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Where blocks begin and end that are as full as may be."""
+    start = length = 0
+    for position, size in enumerate(sizes):
+        if position > start and length + size > BLOCK:
+            yield start, position
+            start, length = position, 0
+        length += size
+    if start < len(sizes):
+        yield start, len(sizes)
 
 
 class Family:
     """All lines of one family: first those about it, then those of each pipeline, by id."""
 
     def __init__(self, header: bytes) -> None:
-        self.blocks = [Block.of({HEADER: header})]
+        self.blocks = [Block(Packed.of(header), (HEADER,), (len(header),), (hash(header),))]
+        self._firsts = [HEADER]
+        self._runs: dict[int, Packed] = {}
+        self._all: Packed | None = None
 
     def put(self, lines: Mapping[int, bytes]) -> bool:
         """Take the lines of some pipelines, by id; True if that changed anything."""
-        firsts = [block.first for block in self.blocks]
-        touched: dict[int, dict[int, bytes]] = {}
+        changes: dict[int, dict[int, bytes]] = {}
         for owner, mine in lines.items():
-            touched.setdefault(bisect_right(firsts, owner) - 1, {})[owner] = mine
-        changed = False
-        for position in sorted(touched, reverse=True):
-            block = self.blocks[position]
-            if block.changes(touched[position]):
-                self.blocks[position : position + 1] = _cut(block.lines() | touched[position])
-                changed = True
-        return changed
+            position = bisect_right(self._firsts, owner) - 1
+            if self.blocks[position].differs(owner, mine):
+                changes.setdefault(position, {})[owner] = mine
+        for position in sorted(changes, reverse=True):
+            self._replace(position, self.blocks[position].replaced(changes[position]))
+        return bool(changes)
 
-    def text(self) -> bytes:
+    def _replace(self, position: int, blocks: list[Block]) -> None:
+        self._all = None
+        self.blocks[position : position + 1] = blocks
+        self._firsts[position : position + 1] = [block.owners[0] for block in blocks]
+        if len(blocks) == 1:
+            self._runs.pop(position // RUN, None)
+        else:
+            self._runs.clear()
+
+    def packed(self) -> Packed:
         """All lines."""
-        return inflated(b"".join(block.packed for block in self.blocks))
-
-
-def _cut(lines: Mapping[int, bytes]) -> Iterator[Block]:
-    """Blocks of lines: as few as may be."""
-    taken: dict[int, bytes] = {}
-    size = 0
-    for owner in sorted(lines):
-        mine = lines[owner]
-        if taken and mine and size + len(mine) > BLOCK:
-            yield Block.of(taken)
-            taken, size = {}, 0
-        if mine:
-            taken[owner] = mine
-            size += len(mine)
-    if taken:
-        yield Block.of(taken)
-
-
-def packed_size(blocks: Iterable[Block]) -> int:
-    """Bytes that blocks take."""
-    return sum(len(block.packed) for block in blocks)
+        if self._all is None:
+            for run in range((len(self.blocks) - 1) // RUN + 1):
+                if run not in self._runs:
+                    blocks = self.blocks[run * RUN : (run + 1) * RUN]
+                    self._runs[run] = Packed.joined(block.packed for block in blocks)
+            self._all = Packed.joined(self._runs[run] for run in sorted(self._runs))
+        return self._all

@@ -12,8 +12,7 @@ complements before and after cancel out.)
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from functools import cache, lru_cache
+from functools import lru_cache
 
 _BITS = 32
 _LANE = 8
@@ -63,28 +62,18 @@ def multiply(one: int, other: int) -> int:
     return (product ^ quotient * _MODULUS) & _LOW
 
 
-@cache
-def _power(exponent: int) -> int:
-    """x^(8 · 2^exponent)."""
-    if exponent == 0:
-        return 1 << 8 * _LANE
-    half = _power(exponent - 1)
-    return multiply(half, half)
-
-
-@lru_cache(maxsize=1 << 14)
 def shift(length: int) -> int:
     """What the CRC of a text is multiplied by when `length` bytes follow: x^(8 · length)."""
-    result = _ONE
-    for exponent in range(length.bit_length()):
-        if length >> exponent & 1:
-            result = multiply(result, _power(exponent))
-    return result
+    product = _ONE
+    for digit in (length & 0xFF, length & 0xFF00, length & 0xFF0000, length & ~0xFFFFFF):
+        if digit:
+            product = multiply(product, _power(digit))
+    return product
 
 
-def combined(parts: Iterable[tuple[int, int]]) -> int:
-    """CRC of texts put together, as a polynomial, from each one's CRC and the `shift` of its length."""
-    total = 0
-    for crc, behind in parts:
-        total = multiply(total, behind) ^ crc
-    return total
+@lru_cache(maxsize=2048)
+def _power(length: int) -> int:
+    if length == 1:
+        return 1 << 8 * _LANE
+    half = _power(length // 2)
+    return multiply(multiply(half, half), _power(1) if length % 2 else _ONE)

@@ -13,11 +13,11 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 
 from exporter.catalogue import CATALOGUE, Metric
-from exporter.exposition.blocks import LEVEL
 from exporter.exposition.collector import Forecasts, Now, StoreCollector, no_forecasts, utc_now
 from exporter.exposition.families import MOST_EXECUTIONS, SETTLED, Moment, sample_names
 from exporter.exposition.negotiation import Format, Kept, gzip_accepted, negotiated
 from exporter.exposition.own import OwnMetrics
+from exporter.exposition.packed import LEVEL
 from exporter.exposition.page import Page
 from exporter.store.engine import reading
 from exporter.store.limits import Limits
@@ -92,7 +92,7 @@ class Exposition:
                 moment = self._refresh(page)
                 body, passing = page.body(), page.passing(moment)
             tail = b"".join(passing.values()) + chosen.encoder(self._own.registry)
-            return body.gzip(tail) if compress else body.text(tail)
+            return body.gzip(tail) if compress else body.text() + tail
         return gzip.compress(text, LEVEL, mtime=0) if compress else text
 
     def _selection(self, chosen: Format, names: Collection[str]) -> bytes:

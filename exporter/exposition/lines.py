@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import accumulate
 
 from prometheus_client.utils import floatToGoString
 
-from exporter.catalogue import Kind, Metric
+from exporter.catalogue import Metric
 from exporter.domain.times import SECOND
 from exporter.store.readings import Reading
 from exporter.store.state import Histogram
@@ -36,15 +36,47 @@ def bounds(metric: Metric) -> list[str]:
 
 def cumulative(metric: Metric, histogram: Histogram) -> list[int]:
     """Observations up to each bound of a histogram; the last is their number."""
-    return list(accumulate(histogram.counts.get(bucket, 0) for bucket in range(len(metric.buckets) + 1)))
+    counts = [0] * (len(metric.buckets) + 1)
+    for bucket, count in histogram.counts.items():
+        counts[bucket] = count
+    return list(accumulate(counts))
 
 
 class Escaped(dict[str, str]):
-    """Label values as they stand between quotes; each is escaped once."""
+    """Values of labels as they stand between quotes."""
 
     def __missing__(self, value: str) -> str:
         text = self[value] = value.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
         return text
+
+
+class Labels(dict[tuple[str, ...], str]):
+    """What stands between a metric's name and a value, by the values of the labels. Sorted by label name."""
+
+    def __init__(self, names: Sequence[str], escaped: Escaped) -> None:
+        super().__init__()
+        self._order = sorted(range(len(names)), key=names.__getitem__)
+        labels = ",".join(f'{names[position]}="%s"' for position in self._order)
+        self._pattern = f"{{{labels}}} " if labels else " "
+        self._escaped = escaped
+
+    def __missing__(self, values: tuple[str, ...]) -> str:
+        text = self[values] = self._pattern % tuple(
+            [self._escaped[values[position]] for position in self._order]
+        )
+        return text
+
+
+class LabelSets(dict[tuple[str, ...], Labels]):
+    """Labels by their names. Most metrics of a stage, say, have the same ones: they are written once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._escaped = Escaped()
+
+    def __missing__(self, names: tuple[str, ...]) -> Labels:
+        found = self[names] = Labels(names, self._escaped)
+        return found
 
 
 class Lines:
@@ -53,55 +85,47 @@ class Lines:
     def __init__(self, metric: Metric, *, exemplars: bool) -> None:
         self._metric = metric
         self._exemplars = exemplars
-        # Labels are sorted by name, and `le` is one of them.
-        texts = [(name, f'{name}="{{{position}}}"') for position, name in enumerate(metric.labels)]
-        labels = ",".join(text for _, text in sorted(texts))
-        self._line = _pattern(metric.name, labels)
-        if metric.kind is Kind.HISTOGRAM:
-            with_le = ",".join(text for _, text in sorted([*texts, ("le", 'le="\0"')]))
-            self._before, self._after = _pattern(f"{metric.name}_bucket", with_le).split("\0")
-            self._count = _pattern(f"{metric.name}_count", labels)
-            self._sum = _pattern(f"{metric.name}_sum", labels)
-            self._bounds = bounds(metric)
+        self._names = metric.labels
+        self._bounds = bounds(metric)
 
-    def text(self, readings: Iterable[Reading], escaped: Escaped) -> str:
+    def text(self, readings: Iterable[Reading], sets: LabelSets) -> str:
         """Lines of readings."""
+        name, behind = self._metric.name, sets[self._names]
         lines: list[str] = []
         for labels, value in readings:
-            shown = [escaped[label] for label in labels]
             if isinstance(value, Histogram):
-                self._histogram(shown, value, lines)
+                lines += self._histogram(labels, value, sets)
             else:
-                lines.append(f"{self._line.format(*shown)}{number(value)}\n")
+                lines.append(f"{name}{behind[labels]}{number(value)}\n")
         return "".join(lines)
 
-    def starts(self, readings: Iterable[Reading], escaped: Escaped) -> list[tuple[str, float]]:
+    def starts(self, readings: Iterable[Reading], sets: LabelSets) -> list[tuple[str, float]]:
         """Lines without their values, and the values: for what is worked out anew at each scrape."""
+        name, behind = self._metric.name, sets[self._names]
         return [
-            (self._line.format(*[escaped[label] for label in labels]), value)
+            (f"{name}{behind[labels]}", value)
             for labels, value in readings
             if not isinstance(value, Histogram)
         ]
 
-    def _histogram(self, labels: list[str], histogram: Histogram, lines: list[str]) -> None:
-        before, after = self._before.format(*labels), self._after.format(*labels)
+    def _histogram(self, labels: tuple[str, ...], histogram: Histogram, sets: LabelSets) -> list[str]:
+        name, behind = self._metric.name, sets[self._names][labels]
+        before, after = sets[*self._names, "le"][*labels, _BOUND].split(_BOUND)
+        before = f"{name}_bucket{before}"
         counts = cumulative(self._metric, histogram)
-        if self._exemplars and histogram.exemplars:
-            for bucket, (bound, count) in enumerate(zip(self._bounds, counts, strict=True)):
-                exemplar = histogram.exemplars.get(bucket)
-                behind = "" if exemplar is None else _exemplar(*exemplar)
-                lines.append(f"{before}{bound}{after}{number(count)}{behind}\n")
-        else:
-            lines += [
-                f"{before}{bound}{after}{number(count)}\n"
-                for bound, count in zip(self._bounds, counts, strict=True)
-            ]
-        lines.append(f"{self._count.format(*labels)}{number(counts[-1])}\n")
-        lines.append(f"{self._sum.format(*labels)}{number(histogram.total)}\n")
+        plain = counts[-1] < _PLAIN_BELOW
+        values = [f"{count}.0" if plain else number(count) for count in counts]
+        number_of_all = values[-1]
+        if self._exemplars:
+            for bucket, exemplar in histogram.exemplars.items():
+                values[bucket] += _exemplar(*exemplar)
+        lines = [f"{before}{le}{after}{value}\n" for le, value in zip(self._bounds, values, strict=True)]
+        lines += (f"{name}_count{behind}{number_of_all}\n", f"{name}_sum{behind}{number(histogram.total)}\n")
+        return lines
 
 
-def _pattern(name: str, labels: str) -> str:
-    return f"{name}{{{{{labels}}}}} " if labels else f"{name} "
+_BOUND = "\0"
+"""Stands for a bound until it is put in. No name has it: PostgreSQL would not take it."""
 
 
 def _exemplar(execution_id: str, value: float, micros: int) -> str:

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import TypeAlias
 
 from exporter.catalogue import CATALOGUE, Kind, Metric, Scope
 from exporter.catalogue import metrics as m
 from exporter.catalogue.metric import OTHER
+from exporter.domain.baseline import quantile
 from exporter.domain.status import FAILING, Status
 from exporter.domain.times import SECOND
 from exporter.store.limits import EDGE_CAP
-from exporter.store.snapshot import Snapshot, State, usual
+from exporter.store.snapshot import Snapshot, State
 from exporter.store.state import Histogram, consecutive_failures
 
 Reading: TypeAlias = tuple[tuple[str, ...], float | Histogram]
@@ -43,19 +45,23 @@ class ExecutionReading:
     eta: datetime | None
 
 
+_COUNTING = frozenset({Kind.COUNTER, Kind.HISTOGRAM})
+
+
 def readings(metric: Metric, snapshot: Snapshot) -> Iterable[Reading]:
     """What is known of a metric in a pipeline. What is unknown has no reading, which is not 0.
 
     `__other__` stands for pipelines or parts that have nothing in common: it counts, and has no gauges.
     """
     found = SOURCES[metric.name](metric, snapshot)
-    counts = metric.kind in (Kind.COUNTER, Kind.HISTOGRAM)
-    return found if counts else (entry for entry in found if OTHER not in entry[0])
+    if metric.kind in _COUNTING:
+        return found
+    return [entry for entry in found if OTHER not in entry[0]]
 
 
 def _counted(metric: Metric, snapshot: Snapshot) -> Iterator[Reading]:
     from_zero = metric.scope in COUNTED_FROM_ZERO
-    for labels, state in snapshot.parts[metric.scope].items():
+    for labels, state in snapshot.parts(metric.scope):
         found = state.totals.counters.get(metric.name, {})
         common = snapshot.labels + labels
         if metric.part is not None:
@@ -68,7 +74,7 @@ def _counted(metric: Metric, snapshot: Snapshot) -> Iterator[Reading]:
 
 def _observed(metric: Metric, snapshot: Snapshot) -> Iterator[Reading]:
     from_zero = metric.scope in OBSERVED_FROM_ZERO
-    for labels, state in snapshot.parts[metric.scope].items():
+    for labels, state in snapshot.parts(metric.scope):
         found = state.totals.histograms.get(metric.name, {})
         common = snapshot.labels + labels
         if metric.part is not None:
@@ -80,7 +86,7 @@ def _observed(metric: Metric, snapshot: Snapshot) -> Iterator[Reading]:
 
 def _told(metric: Metric, snapshot: Snapshot) -> Iterator[Reading]:
     """A gauge of a part: a fact under the metric's name."""
-    for labels, state in snapshot.parts[metric.scope].items():
+    for labels, state in snapshot.parts(metric.scope):
         value = state.facts.get(metric.name)
         if value is not None:
             yield snapshot.labels + labels, value
@@ -105,6 +111,11 @@ def _at(value: Callable[[Snapshot], int | None]) -> Source:
     return _of_pipeline(seconds)
 
 
+def _oldest_start(snapshot: Snapshot) -> int | None:
+    starts = [active.oldest_start for active in snapshot.active.values() if active.oldest_start is not None]
+    return min(starts, default=None)
+
+
 def _last_success(snapshot: Snapshot) -> int | None:
     state = snapshot.state
     ends = [ended.ended_at for ended in state.recent if ended.status == Status.SUCCEEDED]
@@ -119,11 +130,10 @@ def _last_status(metric: Metric, snapshot: Snapshot) -> Iterator[Reading]:
 
 
 def _baselines(metric: Metric, snapshot: Snapshot) -> Iterator[Reading]:
-    for labels, state in snapshot.parts[metric.scope].items():
-        found = snapshot.usual if state is snapshot.state else usual(state.successes)
-        if found is not None:
-            for quantile, value in zip(metric.seeds, (found.median, found.p95), strict=True):
-                yield (*snapshot.labels, *labels, quantile), value
+    for labels, state in snapshot.parts(metric.scope):
+        durations = sorted(success.duration / SECOND for success in state.successes)
+        for part in metric.seeds if durations else ():
+            yield (*snapshot.labels, *labels, part), quantile(durations, float(part))
 
 
 def _pipeline_info(_: Metric, snapshot: Snapshot) -> Iterator[Reading]:
@@ -146,19 +156,20 @@ def _paused(snapshot: Snapshot) -> float | None:
 
 def _executions_active(metric: Metric, snapshot: Snapshot) -> Iterator[Reading]:
     for status in metric.seeds:
-        yield (*snapshot.labels, status), snapshot.active.get(status, 0)
+        active = snapshot.active.get(status)
+        yield (*snapshot.labels, status), 0 if active is None else active.count
 
 
 def _of_stage(value: Callable[[Snapshot, str], float]) -> Source:
     def source(_: Metric, snapshot: Snapshot) -> Iterator[Reading]:
-        for (stage,) in snapshot.parts[Scope.STAGE]:
+        for stage in snapshot.stages:
             yield (*snapshot.labels, stage), value(snapshot, stage)
 
     return source
 
 
 def _stage_info(_: Metric, snapshot: Snapshot) -> Iterator[Reading]:
-    for (stage,), state in snapshot.parts[Scope.STAGE].items():
+    for stage, state in snapshot.stages.items():
         yield (*snapshot.labels, stage, state.facts.get("kind", "")), 1.0
 
 
@@ -166,11 +177,12 @@ def _edges(value: Callable[[State], float]) -> Source:
     """An edge's value comes from its source stage."""
 
     def source(_: Metric, snapshot: Snapshot) -> Iterator[Reading]:
-        edges = [
+        stages = snapshot.stages
+        edges = (
             (upstream, stage) for stage, upstreams in snapshot.upstreams.items() for upstream in upstreams
-        ]
-        for upstream, stage in edges[:EDGE_CAP]:
-            yield (*snapshot.labels, upstream, stage), value(snapshot.parts[Scope.STAGE][upstream,])
+        )
+        for upstream, stage in islice(edges, EDGE_CAP):
+            yield (*snapshot.labels, upstream, stage), value(stages[upstream])
 
     return source
 
@@ -186,7 +198,7 @@ def _watermarks(_: Metric, snapshot: Snapshot) -> Iterator[Reading]:
 
 _SPECIAL: Mapping[Metric, Source] = {
     m.EXECUTIONS_ACTIVE: _executions_active,
-    m.OLDEST_ACTIVE_START: _at(lambda snapshot: snapshot.oldest_start),
+    m.OLDEST_ACTIVE_START: _at(_oldest_start),
     m.LAST_START: _at(lambda snapshot: snapshot.state.starts[-1] if snapshot.state.starts else None),
     m.LAST_END: _at(lambda snapshot: snapshot.state.recent[-1].ended_at if snapshot.state.recent else None),
     m.LAST_SUCCESS: _at(_last_success),

@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import msgspec
-from sqlalchemy import BindParameter, Connection, bindparam, func, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Integer,
+    Select,
+    Text,
+    bindparam,
+    column,
+    func,
+    literal_column,
+    select,
+    text,
+)
 
 from exporter.catalogue import Scope
 from exporter.domain.baseline import Baseline, baseline
 from exporter.domain.graph import layout
 from exporter.domain.times import SECOND
 from exporter.store import schema
-from exporter.store.state import ClockState, ComponentState, Duration, PipelineState
+from exporter.store.state import ClockState, ComponentState, PipelineState
 
 State: TypeAlias = PipelineState | ComponentState
 
@@ -27,46 +39,61 @@ _component_state = msgspec.json.Decoder(ComponentState)
 _clock_state = msgspec.json.Decoder(ClockState)
 _labels = msgspec.json.Decoder(tuple[str, ...])
 
-# As literals: SQLite does not recognise a partial index by parameters.
-_ACTIVE: BindParameter[Any] = bindparam("active", schema.ACTIVE_WORDS, expanding=True, literal_execute=True)
+
+@dataclass(frozen=True, slots=True)
+class Active:
+    """Executions of one status that have not ended: how many, and when the first of them started."""
+
+    count: int
+    oldest_start: int | None
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A pipeline as one scrape sees it. `parts` are in the order in which they became known."""
+    """A pipeline as one scrape sees it: itself and its parts, in the order in which they became known."""
 
     id: int
     name: str
     environment: str
     state: PipelineState
-    parts: Mapping[Scope, Mapping[tuple[str, ...], State]]
-    active: Mapping[str, int]
-    oldest_start: int | None
-    active_stages: Mapping[str, int]
+    components: dict[Scope, dict[tuple[str, ...], ComponentState]] = field(default_factory=dict)
+    active: dict[str, Active] = field(default_factory=dict)
+    active_stages: dict[str, int] = field(default_factory=dict)
 
     @property
     def labels(self) -> tuple[str, str]:
         """Values of the labels that all its metrics have."""
         return self.name, self.environment
 
+    def parts(self, scope: Scope) -> Iterator[tuple[tuple[str, ...], State]]:
+        """What a scope's metrics are measured on: each one's further labels, and what is remembered of it."""
+        if scope is Scope.PIPELINE:
+            yield (), self.state
+        else:
+            yield from self.components.get(scope, {}).items()
+
     @cached_property
     def usual(self) -> Baseline | None:
         """How long its executions usually take."""
-        return usual(self.state.successes)
+        return baseline([success.duration / SECOND for success in self.state.successes])
+
+    @property
+    def stages(self) -> dict[str, ComponentState]:
+        """Stages by name."""
+        return {name: state for (name,), state in self.components.get(Scope.STAGE, {}).items()}
 
     @cached_property
     def upstreams(self) -> dict[str, list[str]]:
         """Stages, the declared ones first and in their order, and the known stages that each waits for."""
-        stages = {name: state for (name,), state in self.parts[Scope.STAGE].items()}
-        ordered = dict.fromkeys([*self.state.facts.get("stages", ()), *stages])
+        stages = self.stages
+        declared = [name for name in self.state.facts.get("stages", ()) if name in stages]
         return {
             name: [
-                other
-                for other in stages[name].facts.get("depends_on", ())
-                if other in stages and other != name
+                upstream
+                for upstream in stages[name].facts.get("depends_on", ())
+                if upstream in stages and upstream != name
             ]
-            for name in ordered
-            if name in stages
+            for name in dict.fromkeys([*declared, *stages])
         }
 
     @cached_property
@@ -84,17 +111,42 @@ class Clock:
     state: ClockState
 
 
-def version(connection: Connection) -> int:
-    """Number of the latest change: everything else is as it was as long as this is."""
-    return int(connection.execute(select(schema.clock.c.version)).scalar_one())
+def _given(column: ColumnElement[int]) -> ColumnElement[bool]:
+    return column.in_(bindparam("ids", expanding=True))
+
+
+def _active(column: ColumnElement[str]) -> ColumnElement[bool]:
+    """As literals, as the partial indexes have them: SQLite does not recognise these by parameters."""
+    return column.in_([literal_column(f"'{word}'") for word in schema.ACTIVE_WORDS])
+
+
+# Put together once: building a statement takes longer than running it.
+_p, _c, _e = schema.pipelines.c, schema.components.c, schema.executions.c
+_CLOCK = select(schema.clock.c.version, schema.clock.c.series, schema.clock.c.state)
+_CHANGED = select(_p.id).where(_p.version > bindparam("since"), _p.series_id.is_(None)).order_by(_p.id)
+_PIPELINES = select(_p.id, _p.name, _p.environment, _p.state).where(_given(_p.id)).order_by(_p.id)
+_COMPONENTS = (
+    select(_c.pipeline_id, _c.scope, _c.labels, _c.state).where(_given(_c.pipeline_id)).order_by(_c.id)
+)
+_EXECUTIONS = (
+    select(_e.pipeline_id, _e.status, func.count(), func.min(_e.started_at))
+    .where(_given(_e.pipeline_id), _active(_e.status))
+    .group_by(_e.pipeline_id, _e.status)
+)
+# SQLite would rather walk all attempts that a pipeline ever had.
+_STAGES: dict[str, Select[int, str, int]] = {
+    dialect: select(column("pipeline_id", Integer), column("name", Text), func.count())
+    .select_from(text(stages))
+    .where(_given(column("pipeline_id")), _active(column("status")))
+    .group_by(column("pipeline_id"), column("name"))
+    for dialect, stages in (("sqlite", "stages INDEXED BY stages_active"), ("postgresql", "stages"))
+}
 
 
 def read_clock(connection: Connection) -> Clock:
     """The store's own account."""
-    row = connection.execute(
-        select(schema.clock.c.version, schema.clock.c.series, schema.clock.c.state)
-    ).one()
-    return Clock(row.version, row.series, _clock_state.decode(row.state))
+    version, series, state = connection.execute(_CLOCK).one()
+    return Clock(version, series, _clock_state.decode(state))
 
 
 def changed(connection: Connection, since: int = -1) -> Iterator[list[Snapshot]]:
@@ -102,67 +154,22 @@ def changed(connection: Connection, since: int = -1) -> Iterator[list[Snapshot]]
 
     A pipeline beyond the budget of series has none: what it counts is in the pipeline named `__other__`.
     """
-    table = schema.pipelines
-    query = (
-        select(table.c.id).where(table.c.version > since, table.c.series_id.is_(None)).order_by(table.c.id)
-    )
-    ids = list(connection.scalars(query))
+    ids = list(connection.scalars(_CHANGED, {"since": since}))
     for start in range(0, len(ids), BATCH):
         yield _load(connection, ids[start : start + BATCH])
 
 
 def _load(connection: Connection, ids: list[int]) -> list[Snapshot]:
-    table = schema.pipelines
-    rows = connection.execute(
-        select(table.c.id, table.c.name, table.c.environment, table.c.state)
-        .where(table.c.id.in_(ids))
-        .order_by(table.c.id)
-    ).all()
-    states = {row.id: _pipeline_state.decode(row.state) for row in rows}
-    parts = {id_: _no_parts(state) for id_, state in states.items()}
-    components = schema.components
-    for pipeline_id, scope, labels, state in connection.execute(
-        select(components.c.pipeline_id, components.c.scope, components.c.labels, components.c.state)
-        .where(components.c.pipeline_id.in_(ids))
-        .order_by(components.c.pipeline_id, components.c.id)
-    ):
-        parts[pipeline_id][Scope(scope)][_labels.decode(labels)] = _component_state.decode(state)
-    executions = _active(connection, schema.executions, "status", ids)
-    stages = _active(connection, schema.stages, "name", ids)
-    oldest = _oldest(connection, ids)
-    return [
-        Snapshot(
-            row.id, row.name, row.environment, states[row.id], parts[row.id],
-            executions.get(row.id, {}), oldest.get(row.id), stages.get(row.id, {}),
-        )
-        for row in rows
-    ]  # fmt: skip
-
-
-def _no_parts(state: PipelineState) -> dict[Scope, dict[tuple[str, ...], State]]:
-    parts: dict[Scope, dict[tuple[str, ...], State]] = {scope: {} for scope in Scope}
-    parts[Scope.PIPELINE] = {(): state}
-    return parts
-
-
-def _active(connection: Connection, table: Any, by: str, ids: list[int]) -> dict[int, dict[str, int]]:
-    """How many rows of each pipeline have not ended, by the value of a column."""
-    query = select(table.c.pipeline_id, table.c[by], func.count()).group_by(table.c.pipeline_id, table.c[by])
-    found: dict[int, dict[str, int]] = {}
-    for id_, value, count in connection.execute(
-        query.where(table.c.pipeline_id.in_(ids), table.c.status.in_(_ACTIVE))
-    ):
-        found.setdefault(id_, {})[value] = count
-    return found
-
-
-def _oldest(connection: Connection, ids: list[int]) -> dict[int, int]:
-    table = schema.executions
-    query = select(table.c.pipeline_id, func.min(table.c.started_at)).group_by(table.c.pipeline_id)
-    found = connection.execute(query.where(table.c.pipeline_id.in_(ids), table.c.status.in_(_ACTIVE)))
-    return {id_: start for id_, start in found if start is not None}
-
-
-def usual(successes: list[Duration]) -> Baseline | None:
-    """Usual duration, as the latest successes have it."""
-    return baseline([success.duration / SECOND for success in successes])
+    given = {"ids": ids}
+    found = {
+        id_: Snapshot(id_, name, environment, _pipeline_state.decode(state))
+        for id_, name, environment, state in connection.execute(_PIPELINES, given)
+    }
+    for id_, scope, labels, state in connection.execute(_COMPONENTS, given):
+        parts = found[id_].components.setdefault(Scope(scope), {})
+        parts[_labels.decode(labels)] = _component_state.decode(state)
+    for id_, status, count, oldest in connection.execute(_EXECUTIONS, given):
+        found[id_].active[status] = Active(count, oldest)
+    for id_, stage, count in connection.execute(_STAGES[connection.dialect.name], given):
+        found[id_].active_stages[stage] = count
+    return list(found.values())
