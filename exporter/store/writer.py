@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from sqlalchemy import Engine
-from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DataError, IntegrityError, ProgrammingError, SQLAlchemyError
 
 from exporter.domain.events import Event
 from exporter.store.apply import Applied, apply
@@ -22,6 +22,9 @@ from exporter.store.work import Cache
 
 GROUP = 2000
 """Events committed together at the most."""
+
+COMPLAIN_EVERY = 10.0
+"""Seconds between two log lines about a database that does not take events."""
 
 log = logging.getLogger(__name__)
 
@@ -80,6 +83,8 @@ class Writer:
         self._depth = 0
         self._wake = threading.Condition()
         self._stopping = False
+        self._refused = 0
+        self._complained_at = 0.0
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
 
     @property
@@ -147,13 +152,10 @@ class Writer:
     def _commit(self, group: list[_Submission]) -> None:
         try:
             applied = self._apply([event for submission in group for event in submission.events])
-        except OperationalError as error:
-            self._refuse(group, error)
+        except (DataError, IntegrityError, ProgrammingError) as error:
+            self._one_by_one(group, error)
         except SQLAlchemyError as error:
-            if isinstance(error, DBAPIError) and error.connection_invalidated:
-                self._refuse(group, error)
-            else:
-                self._one_by_one(group, error)
+            self._refuse(group, error)
         except Exception as error:
             self._one_by_one(group, error)
         else:
@@ -169,11 +171,21 @@ class Writer:
 
     def _refuse(self, group: list[_Submission], error: SQLAlchemyError) -> None:
         reason = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
-        log.warning("events could not be committed", extra={"reason": reason, "requests": len(group)})
+        self._complain(reason, len(group))
         if self.observer is not None:
             self.observer.failed("database")
         unavailable = Unavailable(f"the database did not take the events: {reason}")
         _deliver(group, [unavailable] * len(group))
+
+    def _complain(self, reason: str, requests: int) -> None:
+        """Log why events are not committed, not for each request of a storm of them."""
+        self._refused += requests
+        if self._now() - self._complained_at < COMPLAIN_EVERY:
+            return
+        extra = {"reason": reason, "requests": self._refused}
+        log.warning("events could not be committed", extra=extra)
+        self._complained_at = self._now()
+        self._refused = 0
 
     def _one_by_one(self, group: list[_Submission], error: Exception) -> None:
         """A defect met one request's events: it must not cost the others theirs."""

@@ -35,6 +35,8 @@ def create_app(settings: Settings, store: Store, own: OwnMetrics) -> FastAPI:
 
     app = FastAPI(title="pipeline-exporter", version=__version__, description=DESCRIPTION, lifespan=lifespan)
     problems.install(app)
+    own.queue_depth.set_function(lambda: store.writer.depth)
+    own.queue_limit.set(store.writer.queue_limit)
     reading = Reading(engine=store.engine, now=_now, grafana_url=settings.grafana_url)
     exposition = Exposition(store.engine, store.limits, own, forecasts=active_forecasts)
     app.include_router(ingest.router(store.writer, own, settings.token, _now))
