@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from exporter.domain.plan import Present
+from exporter.domain.plan import Moment, Present
 from exporter.domain.remaining import Outlook, pointed_left
 from exporter.domain.status import ACTIVE, FAILING, Status
 from exporter.domain.times import LATEST
@@ -87,10 +87,11 @@ def forecast(execution: ExecutionRun, outlook: Outlook, now: datetime) -> Foreca
     started = _start(execution)
     elapsed = None if started is None else _seconds(started, now)
     stages = {stage.name: _present(stage, now) for stage in execution.stages}
-    eta = _eta(execution, outlook, elapsed, stages, now)
+    standing = outlook.moment(elapsed or 0.0, stages)
+    eta = _eta(execution, outlook, elapsed, standing, now)
     if execution.progress is not None:
         return Forecast(_shown(execution.progress), "reported", eta)
-    done = None if elapsed is None else outlook.done(elapsed, stages)
+    done = None if elapsed is None else outlook.done(standing)
     return Forecast(eta=eta) if done is None else Forecast(_shown(done), "derived", eta)
 
 
@@ -114,18 +115,14 @@ def _start(execution: ExecutionRun) -> datetime | None:
 
 
 def _eta(
-    execution: ExecutionRun,
-    outlook: Outlook,
-    elapsed: float | None,
-    stages: Mapping[str, Present],
-    now: datetime,
+    execution: ExecutionRun, outlook: Outlook, elapsed: float | None, standing: Moment, now: datetime
 ) -> datetime | None:
     if execution.status is Status.PAUSED:
         # Nobody knows when it goes on.
         return None
     if execution.eta is not None and execution.eta > now:
         return execution.eta
-    left = outlook.left(elapsed or 0.0, stages)
+    left = outlook.left(standing)
     if elapsed is not None and execution.progress is not None:
         left = _told_left(execution.progress, _after(elapsed, execution.progress_at, now), elapsed, left)
     if left is None or left > (LATEST - now).total_seconds():

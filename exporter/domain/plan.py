@@ -16,6 +16,9 @@ EXPECTED = 0.5
 LEAST_WAIT = 1.0
 """Seconds that the news of a start may take before it is missed."""
 
+MOST_OVERLAP = 1.2
+"""Work that stages in a row may seem to have, as a part of the time they take together: medians do not add up."""
+
 WAIT_SPREAD = 0.5
 """Waits for a scheduler or a worker vary more than work does."""
 
@@ -99,8 +102,12 @@ class Rest:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """Where an execution stands. `idle`: seconds since its last stage ended, if nothing more is expected."""
+    """Where an execution stands, `elapsed` seconds after its start.
 
+    `idle`: seconds since its last stage ended, if nothing more is expected.
+    """
+
+    elapsed: float
     rests: Sequence[Rest]
     idle: float | None
 
@@ -120,8 +127,7 @@ def plan(history: History, declared: Collection[str] = ()) -> Plan:
 
 def _nodes(history: History, declared: Collection[str]) -> Iterator[Node]:
     graph: dict[str, Sequence[str]] = dict.fromkeys((*declared, *history.stages), ())
-    if not history.graph:
-        # Nothing is known of the order: one after the other is the safe guess, and the usual total mends it.
+    if not history.graph and _in_a_row(history):
         names = list(graph)
         graph.update((stage, (names[number],)) for number, stage in enumerate(names[1:]))
     edges = acyclic({**graph, **history.graph})
@@ -140,6 +146,12 @@ def _nodes(history: History, declared: Collection[str]) -> Iterator[Node]:
             float(stage in declared) if seen is None else seen.share,
             0.0 if seen is None else seen.wait,
         )
+
+
+def _in_a_row(history: History) -> bool:
+    """Whether stages of which no order is known seem to run one after the other: their sum is not above the total."""
+    work = sum(stage.duration.median * stage.share for stage in history.stages.values())
+    return history.total is None or work <= history.total.median * MOST_OVERLAP
 
 
 def moment(plan: Plan, elapsed: float, stages: Mapping[str, Present]) -> Moment:
@@ -168,7 +180,7 @@ def moment(plan: Plan, elapsed: float, stages: Mapping[str, Present]) -> Moment:
         for name, present in stages.items()
         if name not in planned
     ]
-    return Moment(rests, _idle(elapsed, rests))
+    return Moment(elapsed, rests, _idle(elapsed, rests))
 
 
 def _chance(node: Node, waited: float) -> float:

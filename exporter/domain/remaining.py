@@ -48,24 +48,28 @@ class Outlook:
                 apart = pstdev([log(max(seconds, 1e-6)) for seconds in fresh])
                 self._run_spread = sqrt(max(0.0, plan.total.spread**2 - apart**2))
 
-    def left(self, elapsed: float, stages: Mapping[str, Present]) -> float | None:
-        """Seconds to go, by the median of imagined runs; None if nothing is known."""
+    def moment(self, elapsed: float, stages: Mapping[str, Present]) -> Moment:
+        """Where an execution stands, to ask the following about."""
+        return moment(self._plan, elapsed, stages)
+
+    def left(self, now: Moment) -> float | None:
+        """Seconds to go, by the middle of imagined runs; None if nothing is known."""
         plan = self._plan
-        by_time = None if plan.total is None else plan.total.left(elapsed)
+        by_time = None if plan.total is None else plan.total.left(now.elapsed)
         if plan.typical is None:
             return by_time
-        by_stages = middle(self._ends(moment(plan, elapsed, stages), plan.typical))
+        by_stages = middle(self._ends(now, plan.typical))
         if plan.placed or plan.total is None or by_time is None:
             return by_stages
         # Stages that are wrongly taken to wait for each other make the plan too long.
         scale = min(1.0, plan.total.median / self._fresh) if self._fresh else 1.0
         return by_stages * scale + by_time * (1 - self._explained())
 
-    def done(self, elapsed: float, stages: Mapping[str, Present]) -> float | None:
+    def done(self, now: Moment) -> float | None:
         """Part of the work that is done, on the longest way through the stages; None if nothing is known."""
         plan = self._plan
-        by_time = None if plan.total is None else plan.total.done(elapsed)
-        by_stages = _part_done(plan, moment(plan, elapsed, stages)) if plan.complete else None
+        by_time = None if plan.total is None else plan.total.done(now.elapsed)
+        by_stages = _part_done(plan, now) if plan.complete else None
         if by_stages is None or by_time is None:
             return by_time if by_stages is None else by_stages
         explained = self._explained()

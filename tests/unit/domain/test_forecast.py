@@ -61,11 +61,21 @@ def test_without_stages_the_usual_total_decides() -> None:
     assert progress(running(), usual, 300) == pytest.approx(0.5)
 
 
-def test_without_any_order_a_sum_longer_than_the_usual_total_is_scaled_to_it() -> None:
-    spans: dict[str, list[Span]] = {name: [(n * 10.0, n * 10.0 + 50) for n in range(20)] for name in "abcd"}
-    # Runs that overlap each other tell no order.
-    usual = Outlook(plan(learn([(n * 10.0, n * 10.0 + 100) for n in range(20)], spans, {})))
-    assert left(running(done("a", 0, 50), done("b", 0, 50)), usual, 50) == pytest.approx(50, rel=0.1)
+def overlapping(total: float, starts: list[float]) -> Outlook:
+    """Runs at the same time tell nothing of the order of their stages, of 50 seconds each."""
+    spans = {str(start): [(n * 10.0 + start, n * 10.0 + start + 50) for n in range(20)] for start in starts}
+    return Outlook(plan(learn([(n * 10.0, n * 10.0 + total) for n in range(20)], spans, {})))
+
+
+def test_stages_of_unknown_order_that_add_up_to_the_total_run_one_after_the_other() -> None:
+    usual = overlapping(100, [0, 50])
+    assert left(running(done("0", 0, 50)), usual, 50) == pytest.approx(50, rel=0.05)
+    assert left(running(done("0", 0, 20)), usual, 20) < 60
+
+
+def test_stages_of_unknown_order_with_more_work_than_time_are_not_added_up() -> None:
+    usual = overlapping(100, [0, 1, 2, 50, 51, 52])
+    assert left(running(*(runs(name, 0) for name in "012")), usual, 1) == pytest.approx(100, rel=0.1)
 
 
 def test_an_overdue_stage_is_not_expected_to_end_at_once() -> None:
