@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from time import perf_counter
 
 from prometheus_client import CollectorRegistry
+from prometheus_client.metrics_core import Metric as Family
+from prometheus_client.registry import Collector
 from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 
@@ -57,9 +59,8 @@ class Exposition:
         self._now = now
         own.runs_on(engine.dialect.name)
         self._pages = {kept: Page(kept) for kept in Kept}
-        self._registry = CollectorRegistry(auto_describe=True)
-        self._registry.register(StoreCollector(engine, limits, forecasts=forecasts, now=now))
-        self._registry.register(own.registry)
+        self._stored = CollectorRegistry()
+        self._stored.register(StoreCollector(engine, limits, forecasts=forecasts, now=now))
 
     def scrape(self, *, accept: str = "", accept_encoding: str = "", names: Sequence[str] = ()) -> Answer:
         """Answer a scrape; the arguments are the headers of these names and the values of `name[]`.
@@ -85,7 +86,7 @@ class Exposition:
         if names:
             text = self._selection(chosen, names)
         elif chosen.kept is None:
-            text = chosen.encoder(self._registry)
+            text = chosen.encoder(_Both(self._stored, self._own.registry))
         else:
             page = self._pages[chosen.kept]
             with page.lock:
@@ -96,15 +97,16 @@ class Exposition:
         return gzip.compress(text, LEVEL, mtime=0) if compress else text
 
     def _selection(self, chosen: Format, names: Collection[str]) -> bytes:
+        own = self._own.registry.restricted_registry(names)
         if chosen.kept is None:
-            return chosen.encoder(self._registry.restricted_registry(names))
+            return chosen.encoder(_Both(self._stored.restricted_registry(names), own))
         page = self._pages[chosen.kept]
         with page.lock:
             moment = self._refresh(page)
             texts = {metric: page.text(metric) for metric in SETTLED if _wanted(metric, names)}
             texts |= page.passing(moment)
         chosen_lines = [_restricted(text, names) for metric, text in texts.items() if _wanted(metric, names)]
-        return b"".join(chosen_lines) + chosen.encoder(self._own.registry.restricted_registry(names))
+        return b"".join(chosen_lines) + chosen.encoder(own)
 
     def _refresh(self, page: Page) -> Moment:
         now = self._now()
@@ -114,6 +116,17 @@ class Exposition:
             executions = list(islice(self._forecasts(connection, now), MOST_EXECUTIONS))
         self._own.database_up.set(1)
         return Moment(now, clock, self._limits, executions)
+
+
+class _Both:
+    """Two collectors, one after the other: a registry restricted to some names has no order of its own."""
+
+    def __init__(self, first: Collector, second: Collector) -> None:
+        self._collectors = first, second
+
+    def collect(self) -> Iterator[Family]:
+        for collector in self._collectors:
+            yield from collector.collect()
 
 
 def _samples(names: Sequence[str]) -> frozenset[str]:
