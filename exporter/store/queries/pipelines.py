@@ -73,6 +73,13 @@ def named(
         yield _pipeline(row)
 
 
+def names(connection: Connection) -> list[tuple[str, str]]:
+    """Environments and names of all pipelines."""
+    table = schema.pipelines
+    query = select(table.c.environment, table.c.name).where(table.c.name != OTHER)
+    return [(row[0], row[1]) for row in connection.execute(query)]
+
+
 def rest(connection: Connection) -> list[Pipeline]:
     """What takes the totals of pipelines beyond the budget of series, if there are any."""
     table = schema.pipelines

@@ -23,15 +23,9 @@ class ErrorSummary:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Error:
-    """What went wrong."""
+class Error(ErrorSummary):
+    """What went wrong, whole."""
 
-    type: str | None
-    message: str
-    category: str | None
-    severity: str | None
-    component: str | None
-    stage: str | None
     stacktrace: str | None
     context: dict[str, Any] | None
 

@@ -129,7 +129,7 @@ class PipelineDetails:
     environments: list[PipelineDetail]
 
 
-def pipeline_summary(pipeline: Pipeline, activity: Activity, now: datetime) -> PipelineSummary:
+def pipeline_summary(pipeline: Pipeline, activity: Activity = IDLE, *, now: datetime) -> PipelineSummary:
     """A pipeline as it stands."""
     state = pipeline.state
     facts = state.facts
@@ -249,7 +249,7 @@ def pipeline_detail(
         [*pipeline.state.facts.get("stages", ()), *(name for (name,) in parts[Scope.STAGE])]
     )
     return PipelineDetail(
-        pipeline=pipeline_summary(pipeline, activity or IDLE, now),
+        pipeline=pipeline_summary(pipeline, activity or IDLE, now=now),
         stages=list(stages),
         streams=[_stream(labels, state, now) for labels, state in parts[Scope.STREAM].items()],
     )

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 from sqlalchemy import Connection
 
-from exporter.domain.status import Status
 from exporter.domain.times import rfc3339
 from exporter.store.queries import attempts as attempt_rows
 from exporter.store.queries import happenings
@@ -32,8 +31,7 @@ from exporter.web.answers.content import (
 from exporter.web.answers.error import Error, TimedError, error, timed_error
 from exporter.web.answers.execution import (
     ExecutionAttempt,
-    Links,
-    ParentExecution,
+    ExecutionSummary,
     attempts,
     own_error,
     summaries,
@@ -43,33 +41,10 @@ from exporter.web.reading import Reading
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WholeExecution:
+class WholeExecution(ExecutionSummary):
     """One execution, whole."""
 
-    id: str
-    external_id: str
-    pipeline: str
-    environment: str
-    kind: str | None
-    source: str
-    trigger: str | None
-    status: Status
-    source_status: str | None
-    queued_at: str | None
-    started_at: str | None
-    ended_at: str | None
-    duration_seconds: float | None
-    queue_duration_seconds: float | None
-    progress: float | None
-    progress_source: Literal["reported", "derived"] | None
-    eta: str | None
-    current_stages: list[str]
-    stages_done: int
-    stages_total: int
     error: Error | None
-    parent: ParentExecution | None
-    labels: dict[str, Any]
-    links: Links
     parameters: dict[str, Any]
     message: str | None
     heartbeat_seconds: float | None
@@ -104,7 +79,7 @@ def whole(connection: Connection, reading: Reading, execution: Execution) -> Who
     content: dict[str, list[happenings.Happening]] = {ARTIFACT: [], WARNING: [], SAMPLE: []}
     for event in happenings.events(connection, execution.id, tuple(content)):
         content[event.type].append(event)
-    common = {name: getattr(short, name) for name in type(short).__slots__ if name != "error"}
+    common = {name: getattr(short, name) for name in ExecutionSummary.__dataclass_fields__ if name != "error"}
     return WholeExecution(
         **common,
         error=None if told is None else error(told),

@@ -50,7 +50,7 @@ def _state(routes: APIRouter, reading: Reading) -> None:
             wanted = Wanted(statuses=ACTIVE_STATUSES)
             rows, _ = executions.find(connection, wanted, Order(), None, MOST_ACTIVE)
             active = summaries(connection, reading, rows)
-        shown = [pipeline_summary(each, going_on.get(each.id, IDLE), now) for each in known]
+        shown = [pipeline_summary(each, going_on.get(each.id, IDLE), now=now) for each in known]
         return answer(_standing(reading, shown, [each.state.last_at for each in known], active))
 
     @routes.get(

@@ -33,7 +33,7 @@ def router(reading: Reading) -> APIRouter:
         with engine.reading(reading.engine) as connection:
             rows = pipelines.listed(connection, asked.environment or None, after, limit + 1)
             going_on = pipelines.activity(connection, [row.id for row in rows])
-        shown = [pipeline_summary(row, going_on.get(row.id, IDLE), now) for row in rows[:limit]]
+        shown = [pipeline_summary(row, going_on.get(row.id, IDLE), now=now) for row in rows[:limit]]
         following = None
         if len(rows) > limit:
             last = rows[limit - 1]

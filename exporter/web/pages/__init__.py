@@ -1,0 +1,1 @@
+"""What the pages for people show: plain values, worded, for the templates to lay out."""
