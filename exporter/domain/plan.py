@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 
 from exporter.domain.graph import acyclic
@@ -114,6 +114,9 @@ class Moment:
 
 def plan(history: History, declared: Collection[str] = ()) -> Plan:
     """The plan that recent runs and, for stages not seen yet, a declaration give."""
+    if history.total is None:
+        # Before the first success the stages known are those of runs that are not over, and their durations too.
+        history = replace(history, stages={})
     known = [stage.duration.median for stage in history.stages.values() if stage.share > 0]
     return Plan(
         nodes=list(_nodes(history, declared)),
@@ -164,7 +167,7 @@ def moment(plan: Plan, elapsed: float, stages: Mapping[str, Present]) -> Moment:
     for number, node in enumerate(nodes):
         present = stages.get(node.name)
         since = [over_for[upstream] for upstream in node.before]
-        waited = min((seconds for seconds in since if seconds is not None), default=elapsed)
+        waited = min([elapsed, *(seconds for seconds in since if seconds is not None)])
         ready = None not in since
         held = any(blocked[upstream] for upstream in node.before) and (present is None or not present.begun)
         over = held or passed[number] or (present is not None and present.ended is not None)
