@@ -7,9 +7,6 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from exporter.store.forecasts import active_forecasts
-from exporter.web.page import page_router
-from exporter.web.reading import Reading
 from fastapi import FastAPI
 
 from exporter import __version__
@@ -17,8 +14,11 @@ from exporter.exposition import Exposition
 from exporter.exposition.own import OwnMetrics
 from exporter.settings import Settings
 from exporter.store import Store
+from exporter.store.forecasts import active_forecasts
 from exporter.web import problems
 from exporter.web.openapi import complete
+from exporter.web.page import page_router
+from exporter.web.reading import Reading
 from exporter.web.routers import all_routers, health, ingest, scrape
 
 DESCRIPTION = "Pipeline runs in, run history and Prometheus metrics out."
