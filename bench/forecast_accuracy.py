@@ -59,8 +59,8 @@ class Pipeline:
 
     `drift`: growth of durations from run to run. `wait`: seconds before each stage. `width`: instances of the
     stage `process`, `workers`: how many of them run at a time. `failing`: chance that an attempt fails half
-    way. `skipped`: chance of a run without the stage. `reports`: progress is told, as time to this power. `every`:
-    seconds from start to start.
+    way. `skipped`: chance of a run without the stage. `reports`: progress is told, time to this power.
+    `every`: seconds between starts.
     """
 
     graph: Graph
