@@ -1,0 +1,1 @@
+"""HTTP: ways in, the JSON API, the scrape, and pages for people."""
