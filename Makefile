@@ -12,7 +12,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test check format env dev tools bench clean
+.PHONY: help run test check format docs env dev tools bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ check: dev ## lint, format, types, import directions, shell scripts
 format: dev ## rewrite the code as `make check` wants it
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: dev ## rewrite the generated parts of README.md and docs/
+	$(BIN)/python -m exporter.catalogue.document
 
 env: $(VENV)/server.stamp ## a virtual environment in .venv with the server
 
