@@ -7,10 +7,17 @@ from collections import Counter
 import requests
 from prometheus_client.parser import text_string_to_metric_families
 
+Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
+"""Values by name and sorted labels."""
 
-def samples(url: str) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
-    """All samples by name and sorted labels."""
-    text = requests.get(f"{url}/metrics", timeout=30).text
+
+def samples(url: str) -> Samples:
+    """All samples of a server."""
+    return parsed(requests.get(f"{url}/metrics", timeout=30).text)
+
+
+def parsed(text: str) -> Samples:
+    """All samples of a text."""
     return {
         (sample.name, tuple(sorted(sample.labels.items()))): sample.value
         for family in text_string_to_metric_families(text)
