@@ -59,7 +59,7 @@ def count_active(connection: Connection, wanted: Wanted = _ANY) -> dict[str, int
         query = query.where(table.c.pipeline.in_(wanted.pipelines))
     if wanted.environment is not None:
         query = query.where(table.c.environment == wanted.environment)
-    return dict(connection.execute(query).tuples().all())
+    return dict(connection.execute(query).all())
 
 
 def current_stages(connection: Connection, executions: Iterable[Execution]) -> dict[str, list[str]]:

@@ -109,7 +109,8 @@ def _sift(
         rows = _positions(connection, wanted.limit(count - len(found)))
         # What lies behind the first branch to halt is not known completely.
         halts = _positions(connection, leg.each(1, offset=share - 1))
-        halt = min(halts, key=_place) if not way.order.descending else max(halts, key=_place, default=None)
+        nearest = max if way.order.descending else min
+        halt = nearest(halts, key=_place, default=None)
         if halt is not None:
             beyond = _behind(halt, rows, way.order)
             rows = rows[: len(rows) - len(beyond)]

@@ -29,6 +29,8 @@ from exporter.store.schema import execution_search, executions
 
 Statement: TypeAlias = Select[Any] | CompoundSelect[Any]
 
+BY_BOTH = ("value", "id")
+
 MOST_BRANCHES = 64
 """Branches that are merged at the most."""
 
@@ -75,21 +77,27 @@ PATHS: tuple[Path, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Leg:
-    """A part of a walk: branches to be merged, each a statement of `value` and `id` with an index for its order."""
+    """A part of a walk: branches to be merged, each a statement of `value` and an id with an index for its order.
+
+    `by`: what its rows differ by. A column that they share must not be named, or SQLite sorts them all.
+    """
 
     branches: list[Select[Any]]
     order: Order
+    by: tuple[str, ...] = BY_BOTH
 
     def first(self, count: int) -> Statement:
         """The first rows of all branches."""
         if len(self.branches) == 1:
-            return in_order(self.branches[0], self.order).limit(count)
-        return in_order(self.each(count), self.order).limit(count)
+            return in_order(self.branches[0], self.order, self.by).limit(count)
+        return in_order(self.each(count), self.order, self.by).limit(count)
 
     def each(self, count: int, offset: int = 0) -> Statement:
         """The first rows of each branch."""
         # A limit in each: PostgreSQL does not merge ordered branches, it sorts them all.
-        parts = [in_order(branch, self.order).limit(count).offset(offset or None) for branch in self.branches]
+        parts = [
+            in_order(branch, self.order, self.by).limit(count).offset(offset or None) for branch in self.branches
+        ]
         if len(parts) == 1:
             return parts[0]
         return union_all(*(select(part.subquery()) for part in parts))
@@ -120,10 +128,10 @@ class Walk:
         # it would begin at the first of them for every page.
         same = value == after.value
         if self.order.descending:
-            return [self._leg(same & (id_ < after.id)), self._leg(value < after.value)]
-        return [self._leg(same & (id_ > after.id)), self._leg(value > after.value)]
+            return [self._leg(same, id_ < after.id, by=("id",)), self._leg(value < after.value)]
+        return [self._leg(same, id_ > after.id, by=("id",)), self._leg(value > after.value)]
 
-    def _leg(self, *behind: ColumnElement[bool]) -> Leg:
+    def _leg(self, *behind: ColumnElement[bool], by: tuple[str, ...] = BY_BOTH) -> Leg:
         limits = within(self.condition) if self.path.by is By.STARTED else []
         columns = [self.order.column.label("value"), executions.c.id, *self._filtered()]
         names = self.path.columns
@@ -137,6 +145,7 @@ class Walk:
                 for values in self.path.branches(self.condition)
             ],
             self.order,
+            by,
         )
 
     def _filtered(self) -> list[ColumnElement[Any]]:
@@ -189,7 +198,7 @@ class TextWalk:
         where = _key_limits(key, self.condition)
         if after is not None:
             where.append(key < after.value if self.order.descending else key > after.value)
-        return [Leg([rows.where(*where)], self.order)]
+        return [Leg([rows.where(*where)], self.order, by=("value",))]
 
     def accepted(self, candidates: Statement) -> Select[Any]:
         """Of texts that it passes those that are wanted."""
@@ -223,11 +232,9 @@ def walk(connection: Connection, condition: Condition, order: Order) -> Walk | T
     return Walk(next(path for path in PATHS if path.serves(condition, order)), condition, order)
 
 
-def in_order(statement: Statement, order: Order) -> Statement:
-    """The statement with its rows in order; its columns are `value` and `id`, or a `value` that is unique."""
-    columns: list[ColumnElement[Any]] = [
-        literal_column(column.name) for column in statement.selected_columns if column.name in ("value", "id")
-    ]
+def in_order(statement: Statement, order: Order, by: tuple[str, ...] = BY_BOTH) -> Statement:
+    """The statement with its rows in order."""
+    columns: list[ColumnElement[Any]] = [literal_column(name) for name in by]
     return statement.order_by(*(column.desc() if order.descending else column for column in columns))
 
 
