@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from exporter.exposition.packed import Packed
 
-BLOCK = 6144
+BLOCK = 4096
 """Longest text of a block in bytes, unless one pipeline alone has more."""
 
 RUN = 8

@@ -53,7 +53,7 @@ class Page:
         sets = LabelSets()
         for metric, kept in self._families.items():
             write = self._lines[metric].text
-            lines = {s.id: write(readings(metric, s), sets).encode() for s in batch}
+            lines = {s.id: write(readings(metric, s), sets).encode() for s in batch if s.has(metric.scope)}
             if kept.put(lines):
                 self._body = None
         for metric, ages in self._ages.items():

@@ -60,7 +60,7 @@ class Snapshot:
     active: dict[str, Active] = field(default_factory=dict)
     active_stages: dict[str, int] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def labels(self) -> tuple[str, str]:
         """Values of the labels that all its metrics have."""
         return self.name, self.environment
@@ -71,6 +71,10 @@ class Snapshot:
             yield (), self.state
         else:
             yield from self.components.get(scope, {}).items()
+
+    def has(self, scope: Scope) -> bool:
+        """Whether anything is known that a scope's metrics are measured on."""
+        return scope is Scope.PIPELINE or (Scope.STAGE if scope is Scope.EDGE else scope) in self.components
 
     @cached_property
     def usual(self) -> Baseline | None:
