@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -118,6 +119,9 @@ class Exposition:
         return Moment(now, clock, self._limits, executions)
 
 
+_NAME_END = re.compile(rb"[{ ]")
+
+
 class _Both:
     """Two collectors, one after the other: a registry restricted to some names has no order of its own."""
 
@@ -143,7 +147,5 @@ def _restricted(text: bytes, names: Collection[str]) -> bytes:
     """A family with some samples only, as prometheus_client does it: without the unit, or nothing at all."""
     lines = text.split(b"\n")
     about = [line for line in lines if line.startswith((b"# HELP", b"# TYPE"))]
-    samples = [
-        line for line in lines if not line.startswith(b"#") and line.partition(b"{")[0].decode() in names
-    ]
+    samples = [line for line in lines if _NAME_END.split(line, 1)[0].decode() in names]
     return b"\n".join([*about, *samples, b""]) if samples else b""

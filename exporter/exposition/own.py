@@ -73,6 +73,8 @@ class OwnMetrics:
         self.queue_limit = self._gauge(o.QUEUE_LIMIT)
         self.commit_seconds = self._histogram(o.COMMIT_SECONDS)
         self.commit_failures = self._counter(o.COMMIT_FAILURES)
+        for reason in ("database", "defect"):
+            self.commit_failures.labels(reason)
         self.refusals = self._counter(o.REFUSALS)
         self.scrape_seconds = self._histogram(o.SCRAPE_SECONDS)
         self.database_up = self._gauge(o.DATABASE_UP)
