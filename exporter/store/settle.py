@@ -109,7 +109,7 @@ def _count_ends(work: Work, execution: Execution, pipeline: Pipeline, ended: lis
         return
     extra = len(shown) - execution.ends_counted
     if extra <= 0:
-        if before and shown:
+        if shown:
             work.correct("execution")
         return
     execution.ends_counted = len(shown)

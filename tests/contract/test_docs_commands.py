@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,9 +24,6 @@ from tests.support.exporter import Exporter, StartExporter
 
 TOKEN = "a-token-of-the-test"
 FOR_EVER = ("--retention", "3650d")  # the examples tell of the past
-
-needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="the commands in documents are curl's")
-needs_sqlite = pytest.mark.skipif(shutil.which("sqlite3") is None, reason="the commands are sqlite3's")
 
 
 def event_blocks() -> list[Block]:
@@ -74,7 +70,6 @@ def commands(name: str) -> list[Block]:
     return [block for block in blocks(name) if block.kind in ("sh", "sh token")]
 
 
-@needs_curl
 @pytest.mark.parametrize("name", [name for name in NAMES if commands(name)])
 def test_commands_do_what_is_said(
     name: str, sqlite_url: str, tmp_path: Path, start_exporter: StartExporter
@@ -123,7 +118,6 @@ def test_the_answer_of_an_overloaded_server(sqlite_url: str) -> None:
     assert json.loads(bytes(made.body)) == answer
 
 
-@needs_sqlite
 def test_a_backup_taken_while_the_exporter_runs_is_whole(
     tmp_path: Path, start_exporter: StartExporter
 ) -> None:

@@ -87,5 +87,8 @@ def _authorise(request: Request, token: str | None) -> None:
 
 def _log_refusal(request: Request, source: str, refused: Refused) -> None:
     client = request.client.host if request.client else ""
-    extra = {"way": source, "status": refused.status, "reason": refused.detail[:300], "client": client}
-    log.warning("refused", extra=extra)
+    about = {"way": source, "status": refused.status, "client": client}
+    if not refused.errors:
+        log.warning("refused", extra={**about, "reason": refused.detail[:300]})
+    for error in refused.errors:
+        log.warning("refused", extra={**about, "pointer": error.pointer, "reason": error.message[:300]})

@@ -142,6 +142,16 @@ def test_a_lost_run_that_gives_a_sign_of_life_runs_again(store: Stored) -> None:
     assert store.execution().status == "running"
 
 
+def test_a_success_after_a_loss_that_was_taken_back_is_a_correction_too(store: Stored) -> None:
+    store.pass_time(120)
+    store.put(started(120, heartbeat_seconds=60))
+    store.pass_time(100)
+    store.put(event(e.ExecutionHeartbeat(**NAMES), 220))
+    store.put(ended(230))
+    assert store.counter("pipeline_executions_total") == {"lost": 1}
+    assert store.clock().totals.counters["pipeline_exporter_corrections_total"] == {"execution": 1}
+
+
 def test_a_run_is_not_lost_for_the_time_that_the_exporter_was_away(store: Stored) -> None:
     store.pass_time(60)
     store.put(started(60, heartbeat_seconds=30))
