@@ -7,7 +7,7 @@ from itertools import accumulate
 
 from prometheus_client.utils import floatToGoString
 
-from exporter.catalogue import Metric
+from exporter.catalogue import Kind, Metric
 from exporter.domain.times import SECOND
 from exporter.store.readings import Reading
 from exporter.store.state import Histogram
@@ -90,17 +90,16 @@ class Lines:
 
     def text(self, readings: Iterable[Reading], sets: LabelSets) -> str:
         """Lines of readings."""
-        name, behind = self._metric.name, sets[self._names]
+        if self._metric.kind is not Kind.HISTOGRAM:
+            return "".join([f"{start}{number(value)}\n" for start, value in self.starts(readings, sets)])
         lines: list[str] = []
         for labels, value in readings:
             if isinstance(value, Histogram):
                 lines += self._histogram(labels, value, sets)
-            else:
-                lines.append(f"{name}{behind[labels]}{number(value)}\n")
         return "".join(lines)
 
     def starts(self, readings: Iterable[Reading], sets: LabelSets) -> list[tuple[str, float]]:
-        """Lines without their values, and the values: for what is worked out anew at each scrape."""
+        """Lines without their values, and the values."""
         name, behind = self._metric.name, sets[self._names]
         return [
             (f"{name}{behind[labels]}", value)
@@ -110,7 +109,7 @@ class Lines:
 
     def _histogram(self, labels: tuple[str, ...], histogram: Histogram, sets: LabelSets) -> list[str]:
         name, behind = self._metric.name, sets[self._names][labels]
-        before, after = sets[*self._names, "le"][*labels, _BOUND].split(_BOUND)
+        before, _, after = sets[*self._names, "le"][*labels, ""].partition(_NO_BOUND)
         before = f"{name}_bucket{before}"
         counts = cumulative(self._metric, histogram)
         plain = counts[-1] < _PLAIN_BELOW
@@ -119,13 +118,13 @@ class Lines:
         if self._exemplars:
             for bucket, exemplar in histogram.exemplars.items():
                 values[bucket] += _exemplar(*exemplar)
-        lines = [f"{before}{le}{after}{value}\n" for le, value in zip(self._bounds, values, strict=True)]
+        lines = [f'{before}le="{le}"{after}{value}\n' for le, value in zip(self._bounds, values, strict=True)]
         lines += (f"{name}_count{behind}{number_of_all}\n", f"{name}_sum{behind}{number(histogram.total)}\n")
         return lines
 
 
-_BOUND = "\0"
-"""Stands for a bound until it is put in. No name has it: PostgreSQL would not take it."""
+_NO_BOUND = 'le=""'
+"""Stands where a bound is put in. In no value of a label, as quotes are escaped there, and in no other's name."""
 
 
 def _exemplar(execution_id: str, value: float, micros: int) -> str:
