@@ -97,7 +97,7 @@ def page_router(reading: Reading) -> APIRouter:
     routes = APIRouter(include_in_schema=False)
     pages = Pages(reading)
 
-    @routes.get("/")
+    @routes.api_route("/", methods=["GET", "HEAD"])
     def first(request: Request) -> Response:
         return pages.guarded(lambda: _overview(pages, reading, own_url(request, reading)))
 

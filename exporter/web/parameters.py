@@ -11,7 +11,7 @@ from fastapi import Path, Query
 from pydantic import AfterValidator, BaseModel, Field, PlainValidator, WithJsonSchema
 
 from exporter.domain.status import Status
-from exporter.domain.times import to_micros
+from exporter.domain.times import EPOCH, to_micros
 from exporter.store.queries.order import BadCursor, Order, Position
 from exporter.store.queries.text import words_of
 from exporter.store.queries.wanted import Wanted
@@ -24,6 +24,7 @@ MOST_VALUES = 1000
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _LOST_PLUS = re.compile(r" (?=\d\d:?\d\d$)")
 _FIRST_MILLISECONDS = 100_000_000_000
+_LAST = datetime(2200, 1, 1, tzinfo=UTC)
 
 
 def moment(value: Any) -> int:
@@ -33,14 +34,19 @@ def moment(value: Any) -> int:
         if re.fullmatch(r"\d{1,15}(\.\d{1,9})?", text):
             number = float(text)
             seconds = number / 1000 if number >= _FIRST_MILLISECONDS else number
-            return to_micros(datetime.fromtimestamp(round(seconds, 6), UTC))
+            return _within(datetime.fromtimestamp(round(seconds, 6), UTC))
         if not _DATE.match(text):
             raise ValueError
         # An unescaped plus sign arrives as a blank.
         found = datetime.fromisoformat(_LOST_PLUS.sub("+", text))
-        return to_micros(found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC))
+        return _within(found.replace(tzinfo=UTC) if found.tzinfo is None else found)
     except (ValueError, OverflowError, OSError) as error:
         raise ValueError("expected a time such as 2026-01-31T12:00:00Z") from error
+
+
+def _within(found: datetime) -> int:
+    # "The beginning of time" differs between languages, and no event is outside of these bounds.
+    return to_micros(min(max(found, EPOCH), _LAST))
 
 
 def _without_nul(text: str) -> str:

@@ -88,6 +88,7 @@ def test_filters_narrow_the_list(api: Reader) -> None:
     assert ids(q="TASK_Failure") == ["r1"]
     assert ids(q="team=red nightly") == ["r1"]
     assert ids(q="red hourly") == []
+    assert ids(q="nightly", from_="0001-01-01", to="9999-12-31T23:59:59Z") == ["r2", "r1"]
     assert ids(sort="-duration_seconds")[0] == "r1"
     assert ids(sort="ended_at")[0] == "r2"
     assert ids(pipeline="", status=[], environment="", unknown="ignored") == ids()

@@ -73,6 +73,27 @@ def named(
         yield _pipeline(row)
 
 
+def with_stage(
+    connection: Connection, stage: str, names: Collection[str] = (), environment: str | None = None
+) -> list[Pipeline]:
+    """Pipelines known to have a stage of that name."""
+    known = list(named(connection, names, environment))
+    table = schema.components
+    labels = msgspec.json.encode([stage]).decode()
+    found: set[int] = set()
+    for chunk in chunks([each.id for each in known]):
+        found.update(
+            connection.scalars(
+                select(table.c.pipeline_id).where(
+                    table.c.pipeline_id.in_(chunk),
+                    table.c.scope == Scope.STAGE.value,
+                    table.c.labels == labels,
+                )
+            )
+        )
+    return [each for each in known if each.id in found]
+
+
 def names(connection: Connection) -> list[tuple[str, str]]:
     """Environments and names of all pipelines."""
     table = schema.pipelines

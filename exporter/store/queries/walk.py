@@ -96,7 +96,8 @@ class Leg:
         """The first rows of each branch."""
         # A limit in each: PostgreSQL does not merge ordered branches, it sorts them all.
         parts = [
-            in_order(branch, self.order, self.by).limit(count).offset(offset or None) for branch in self.branches
+            in_order(branch, self.order, self.by).limit(count).offset(offset or None)
+            for branch in self.branches
         ]
         if len(parts) == 1:
             return parts[0]

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from exporter.store.forecasts import Forecast, forecast_executions
 from sqlalchemy import Connection
 
 from exporter.domain.identity import execution_id
 from exporter.domain.lifecycle import Episode
 from exporter.domain.status import ACTIVE, Status
 from exporter.domain.times import rfc3339
+from exporter.store.forecasts import Forecast, forecast_executions
 from exporter.store.queries.executions import current_stages
 from exporter.store.records import Execution
 from exporter.web.answers import seconds

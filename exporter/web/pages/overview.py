@@ -9,14 +9,15 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from exporter.domain.status import ACTIVE, FAILING, Status
+from exporter.domain.times import SECOND, to_micros
 from exporter.store.queries import executions, pipelines
 from exporter.store.queries.order import Order
-from exporter.store.queries.pipelines import IDLE, Pipeline
+from exporter.store.queries.pipelines import IDLE, Activity, Pipeline
 from exporter.store.queries.wanted import Wanted
 from exporter.store.records import Execution
-from exporter.store.state import Ended
+from exporter.store.state import Ended, PipelineState, consecutive_failures
 from exporter.web.answers.execution import summaries
-from exporter.web.answers.pipeline import PipelineSummary, last_success, pipeline_summary
+from exporter.web.answers.pipeline import last_success, pipeline_summary
 from exporter.web.pages.run import Run, run
 from exporter.web.reading import Reading
 
@@ -86,25 +87,27 @@ class Overview:
 def overview(connection: Connection, reading: Reading) -> Overview:
     """How things stand."""
     now = reading.now()
-    known = list(pipelines.named(connection))
-    going_on = pipelines.activity(connection, [each.id for each in known])
-    told = {each.id: pipeline_summary(each, going_on.get(each.id, IDLE), now=now) for each in known}
-    lines = sorted((_line(each, told[each.id], now) for each in known), key=_urgency)
+    known = {each.id: each for each in pipelines.named(connection)}
+    going_on = pipelines.activity(connection, known)
+    urgent = sorted(known.values(), key=lambda each: _urgency(each, going_on.get(each.id, IDLE), now))
     active = _find(connection, tuple(status for status in Status if status in ACTIVE), MOST_ACTIVE)
     failed = _find(connection, tuple(status for status in Status if status in FAILING), MOST_FAILURES)
     counts = executions.count_active(connection)
+    usual = {id_: known[id_] for execution in active if (id_ := execution.pipeline_id) in known}
     return Overview(
         now=now,
-        active=_runs(connection, reading, active, told),
+        active=_runs(connection, reading, active, usual),
         active_count=sum(counts.values()),
         running=counts.get(Status.RUNNING, 0) + counts.get(Status.PAUSED, 0),
         waiting=counts.get(Status.QUEUED, 0),
-        failures=_runs(connection, reading, failed, told),
-        pipelines=lines[:MOST_PIPELINES],
+        failures=_runs(connection, reading, failed, {}),
+        pipelines=[_line(each, going_on.get(each.id, IDLE), now) for each in urgent[:MOST_PIPELINES]],
         pipelines_count=len(known),
-        failing=sum(line.failures > 0 for line in lines),
-        shows_environment=len({line.environment for line in lines}) > 1,
-        last_event=max((line.last_event for line in lines if line.last_event is not None), default=None),
+        failing=sum(_failures(each.state) > 0 for each in urgent),
+        shows_environment=len({each.environment for each in urgent}) > 1,
+        last_event=max(
+            (each.state.last_at for each in urgent if each.state.last_at is not None), default=None
+        ),
     )
 
 
@@ -113,28 +116,23 @@ def _find(connection: Connection, statuses: tuple[Status, ...], most: int) -> li
 
 
 def _runs(
-    connection: Connection, reading: Reading, found: Sequence[Execution], told: dict[int, PipelineSummary]
+    connection: Connection, reading: Reading, found: Sequence[Execution], known: dict[int, Pipeline]
 ) -> list[Run]:
-    shown = summaries(connection, reading, found)
     now = reading.now()
+    usual = {id_: pipeline_summary(each, now=now).usual_duration for id_, each in known.items()}
     return [
-        run(
-            execution,
-            summary,
-            usual.usual_duration if (usual := told.get(execution.pipeline_id)) else None,
-            now,
-        )
-        for execution, summary in zip(found, shown, strict=True)
+        run(execution, summary, usual.get(execution.pipeline_id), now)
+        for execution, summary in zip(found, summaries(connection, reading, found), strict=True)
     ]
 
 
-def _line(pipeline: Pipeline, summary: PipelineSummary, now: datetime) -> Line:
+def _line(pipeline: Pipeline, activity: Activity, now: datetime) -> Line:
     state = pipeline.state
+    summary = pipeline_summary(pipeline, activity, now=now)
     shown = state.recent[-TREND:]
     judged = [ended for ended in shown if ended.status == Status.SUCCEEDED or ended.status in FAILING]
     good = sum(ended.status == Status.SUCCEEDED for ended in judged)
     due = summary.schedule
-    late = state.due_at is not None and state.due_at < now.timestamp() * 1_000_000
     return Line(
         name=pipeline.name,
         environment=pipeline.environment,
@@ -148,7 +146,7 @@ def _line(pipeline: Pipeline, summary: PipelineSummary, now: datetime) -> Line:
         usual=None if summary.usual_duration is None else summary.usual_duration.median_seconds,
         last_duration=summary.last_duration_seconds,
         due_at=state.next_expected,
-        overdue=late,
+        overdue=_overdue(state, now),
         paused=due is not None and due.paused,
         trend=_trend(shown),
         rate=good / len(judged) if judged else None,
@@ -170,12 +168,16 @@ def _trend(shown: Sequence[Ended]) -> list[Tick]:
     ]
 
 
-def _urgency(line: Line) -> tuple[bool, bool, bool, int, str]:
-    """What failed first, then what is overdue, what runs, and what was busy last."""
-    return (
-        line.failures == 0,
-        not line.overdue,
-        not line.running,
-        -(line.last_event or 0) // 3_600_000_000,
-        line.name,
-    )
+def _failures(state: PipelineState) -> int:
+    return consecutive_failures(state, FAILING, Status.SUCCEEDED)
+
+
+def _overdue(state: PipelineState, now: datetime) -> bool:
+    return state.due_at is not None and state.due_at < to_micros(now)
+
+
+def _urgency(pipeline: Pipeline, activity: Activity, now: datetime) -> tuple[bool, bool, bool, int, str]:
+    """What failed first, then what is overdue, what runs, and what was busy in the latest hours."""
+    state = pipeline.state
+    hour = (state.last_at or 0) // (3600 * SECOND)
+    return not _failures(state), not _overdue(state, now), not activity.by_status, -hour, pipeline.name

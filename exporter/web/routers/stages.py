@@ -147,9 +147,12 @@ def _stages(connection: Connection, asked: Windowed) -> list[tuple[Pipeline, str
 
 
 def _with_stage(connection: Connection, name: str, asked: Windowed) -> list[Pipeline]:
-    """Pipelines that have had a stage of that name. Raises Problem."""
-    known = list(pipelines.named(connection, asked.names, asked.place))
-    found = [each for each in known if stage_history.latest(connection, each.id, name, 1)]
+    """Pipelines that have a stage of that name. Raises Problem."""
+    found = pipelines.with_stage(connection, name, asked.names, asked.place)
+    if not found and asked.names:
+        # Stages beyond the budget of series are known by their attempts only.
+        named = pipelines.named(connection, asked.names, asked.place)
+        found = [each for each in named if stage_history.latest(connection, each.id, name, 1)]
     if not found:
         raise unknown("this stage")
     return found
