@@ -91,7 +91,8 @@ def overview(connection: Connection, reading: Reading) -> Overview:
     going_on = pipelines.activity(connection, known)
     urgent = sorted(known.values(), key=lambda each: _urgency(each, going_on.get(each.id, IDLE), now))
     active = _find(connection, tuple(status for status in Status if status in ACTIVE), MOST_ACTIVE)
-    failed = _find(connection, tuple(status for status in Status if status in FAILING), MOST_FAILURES)
+    failed = _find(connection, tuple(status for status in Status if status in FAILING), 4 * MOST_FAILURES)
+    failed = sorted(failed, key=lambda each: each.ended_at or each.last_at, reverse=True)[:MOST_FAILURES]
     counts = executions.count_active(connection)
     usual = {id_: known[id_] for execution in active if (id_ := execution.pipeline_id) in known}
     return Overview(
