@@ -6,13 +6,15 @@ bytes, None.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeAlias
 
 from sqlalchemy import Connection, Table
 
-CHUNK = 500
+Row: TypeAlias = tuple[Any, ...]
+
+CHUNK = 512
 """Keys in one IN list."""
 
 
@@ -34,25 +36,53 @@ def update_rows(
         connection.exec_driver_sql(_update(connection.dialect.name, table, columns, key), list(rows))
 
 
-def select_in(
-    connection: Connection, table: Table, column: str, keys: Sequence[Any]
-) -> Iterable[Sequence[Any]]:
+def update_changed(connection: Connection, table: Table, keys: int, rows: Iterable[tuple[Row, Row]]) -> None:
+    """Set what differs between each row as stored and as it is now; its first columns, so many, are its key.
+
+    A database changes the indexes of every column that is set, whatever is set there.
+    """
+    names = column_names(table)
+    found: dict[tuple[int, ...], list[Row]] = {}
+    for stored, now in rows:
+        places = tuple(place for place in range(keys, len(names)) if stored[place] != now[place])
+        found.setdefault(places, []).append((*(now[place] for place in places), *now[:keys]))
+    for places, group in found.items():
+        update_rows(connection, table, tuple(names[place] for place in places), names[:keys], group)
+
+
+def run_many(connection: Connection, statement: str, rows: Sequence[Row]) -> None:
+    """Run a statement, whose values are written as `?`, once a row."""
+    if rows:
+        connection.exec_driver_sql(statement.replace("?", _mark(connection.dialect.name)), list(rows))
+
+
+def select_in(connection: Connection, table: Table, column: str, keys: Sequence[Any]) -> Iterator[Row]:
     """All columns of the rows whose column is one of the keys."""
-    for start in range(0, len(keys), CHUNK):
-        chunk = tuple(keys[start : start + CHUNK])
-        yield from connection.exec_driver_sql(
-            _select(connection.dialect.name, table, column, len(chunk)), chunk
-        )
+    for chunk in _chunks(keys):
+        yield from _rows(connection, _select(connection.dialect.name, table, column, len(chunk)), chunk)
 
 
 def present(connection: Connection, table: Table, column: str, keys: Sequence[Any]) -> set[Any]:
     """Those keys that a column has."""
     found: set[Any] = set()
+    for chunk in _chunks(keys):
+        sql = _select(connection.dialect.name, table, column, len(chunk), only_key=True)
+        found.update(key for (key,) in _rows(connection, sql, chunk))
+    return found
+
+
+def _chunks(keys: Sequence[Any]) -> Iterator[Row]:
+    """Keys in portions of 1, 2, 4, 8, …: with few different statements the driver has them prepared."""
     for start in range(0, len(keys), CHUNK):
         chunk = tuple(keys[start : start + CHUNK])
-        sql = _select(connection.dialect.name, table, column, len(chunk), only_key=True)
-        found.update(row[0] for row in connection.exec_driver_sql(sql, chunk))
-    return found
+        size = 1 << (len(chunk) - 1).bit_length()
+        yield chunk + chunk[-1:] * (size - len(chunk))
+
+
+def _rows(connection: Connection, statement: str, values: Row) -> Sequence[Row]:
+    with connection.exec_driver_sql(statement, values) as result:
+        assert result.cursor is not None
+        return result.cursor.fetchall()
 
 
 def column_names(table: Table) -> tuple[str, ...]:
@@ -80,7 +110,7 @@ def _insert(dialect: str, table: Table) -> str:
     return f"INSERT INTO {table.name} ({', '.join(map(_quoted, names))}) VALUES ({marks})"  # noqa: S608 - our names
 
 
-@lru_cache
+@lru_cache(maxsize=1024)
 def _update(dialect: str, table: Table, columns: tuple[str, ...], key: tuple[str, ...]) -> str:
     mark = _mark(dialect)
     changes = ", ".join(f"{_quoted(name)} = {mark}" for name in columns)

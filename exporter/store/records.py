@@ -81,22 +81,23 @@ class Execution(Struct):
     ends: list[tuple[Status, int | None]]
     marks: list[Mark]
     facts: Facts
-    new: bool = False
-    before: tuple[Any, ...] = ()
-    found_by: tuple[int, str] | None = None
+    stored: tuple[Any, ...] | None = None
 
     @classmethod
-    def from_row(cls, row: Any) -> Execution:
+    def from_row(cls, values: Any) -> Execution:
         """An execution as stored."""
-        values = tuple(row)
-        execution = cls(  # type: ignore[call-arg]  # as many values as columns
+        return cls(  # type: ignore[call-arg]  # as many values as columns
             *values[:-3],
             _ends_decoder.decode(values[-3]),
             _marks_decoder.decode(values[-2]),
             _facts_decoder.decode(values[-1]),
+            values,
         )
-        execution.before = execution.indexed()
-        return execution
+
+    @property
+    def new(self) -> bool:
+        """Whether it is not stored yet."""
+        return self.stored is None
 
     def values(self) -> tuple[Any, ...]:
         """The row to store."""
@@ -106,14 +107,6 @@ class Execution(Struct):
             self.ended_at, self.duration, self.first_at, self.last_at, self.seen_at, self.deadline, self.lost_at,
             self.stages_total, self.stages_done, self.stages_active, self.ends_counted, self.queue_counted,
             encode(self.ends), encode(self.marks), encode(self.facts),
-        )  # fmt: skip
-
-    def indexed(self) -> tuple[Any, ...]:
-        """Values that indexes stand on, or that change with them: a heartbeat leaves them alone."""
-        return (
-            self.pipeline_id, self.kind, self.trigger, self.source, self.status, self.source_status, self.sort_at,
-            self.queued_at, self.started_at, self.ended_at, self.duration, self.ends_counted, self.queue_counted,
-            self.lost_at, len(self.marks),
         )  # fmt: skip
 
     def episodes(self) -> list[Episode]:
@@ -157,14 +150,13 @@ class Attempt(Struct):
     memory_peak_bytes: float | None
     marks: list[Mark]
     facts: Facts
-    new: bool = False
+    stored: tuple[Any, ...] | None = None
 
     @classmethod
-    def from_row(cls, row: Any) -> Attempt:
+    def from_row(cls, values: Any) -> Attempt:
         """An attempt as stored."""
-        values = tuple(row)
         marks, facts = _marks_decoder.decode(values[-2]), _facts_decoder.decode(values[-1])
-        return cls(*values[:-2], marks, facts)  # type: ignore[call-arg]  # as many values as columns
+        return cls(*values[:-2], marks, facts, values)  # type: ignore[call-arg]  # as many values as columns
 
     def values(self) -> tuple[Any, ...]:
         """The row to store."""
@@ -226,7 +218,7 @@ class Instance(Struct):
             found = self.attempts[key] = Attempt(
                 self.id, key, self.execution.id, self.pipeline.id, self.path[-1], self.index, path_text(self.path),
                 number, False, "running", "running", None, None, None, None, None, time, None, None, None, None, [],
-                Facts(), True,
+                Facts(),
             )  # fmt: skip
         elif time < found.first_at:
             found.first_at = time

@@ -27,7 +27,6 @@ from exporter.store.records import (
     instance_id,
     path_text,
 )
-from exporter.store.search import search_key, search_text
 from exporter.store.standing import resolve
 from exporter.store.state import ClockState, ComponentState, Facts, PipelineState
 
@@ -107,8 +106,7 @@ class Work:
         """Read executions that are not at hand yet."""
         missing = [id_ for id_ in ids if id_ not in self.executions]
         for row in select_in(self.connection, schema.executions, "id", missing):
-            execution = self.executions[row[0]] = Execution.from_row(row)
-            execution.found_by = (search_key(execution), search_text(execution))
+            self.executions[row[0]] = Execution.from_row(row)
 
     def _load_pipelines(self, names: list[tuple[str, str]]) -> None:
         table = schema.pipelines
@@ -250,7 +248,7 @@ class Work:
             found = self.executions[id_] = Execution(
                 id_, pipeline.id, payload.pipeline, payload.environment, external_id, event.source, None, None,
                 "running", None, time, None, None, None, None, time, time, self.now, None, None, 0, 0, 0, 0, False,
-                [], [], Facts(), True,
+                [], [], Facts(),
             )  # fmt: skip
             found.facts.tell("source", time, event.source)
         else:

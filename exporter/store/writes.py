@@ -4,39 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import Connection, delete, func, select, update
 
 from exporter.store import schema
-from exporter.store.bulk import column_names, insert_rows, present, update_rows
+from exporter.store.bulk import Row, column_names, insert_rows, present, run_many, update_changed, update_rows
 from exporter.store.records import Execution, encode
 from exporter.store.schema import ACTIVE_WORDS
 from exporter.store.search import search_key, search_text
 from exporter.store.work import Work
 
-_EXECUTION = column_names(schema.executions)
-_EXECUTION_CHANGES = tuple(name for name in _EXECUTION if name != "id")
-_LIGHT = (
-    "first_at",
-    "last_at",
-    "seen_at",
-    "deadline",
-    "stages_total",
-    "stages_done",
-    "stages_active",
-    "facts",
-)
-_ATTEMPT_KEY = ("instance", "attempt_key")
-_ATTEMPT_CHANGES = tuple(name for name in column_names(schema.stages) if name not in _ATTEMPT_KEY)
+_SAYS = tuple(map(column_names(schema.executions).index, ("sort_at", "facts")))
+"""Columns that the text of an execution, by which it is found, depends on, and its place among others."""
 
 
 def write(work: Work) -> None:
     """Write everything that a group of events changed."""
     connection = work.connection
     insert_rows(connection, schema.events, work.event_rows)
-    _write_executions(work)
     _write_attempts(work)
-    insert_rows(connection, schema.errors, work.error_rows)
     _turn_stages(work)
+    _write_executions(work)
+    insert_rows(connection, schema.errors, work.error_rows)
     _write_pipelines(work)
     connection.execute(
         update(schema.clock).values(version=work.version, series=work.series, state=encode(work.clock))
@@ -44,41 +32,43 @@ def write(work: Work) -> None:
 
 
 def _write_executions(work: Work) -> None:
-    new, full, light = [], [], []
-    found: list[Execution] = []
+    new: list[Row] = []
+    changed: list[tuple[Row, Row]] = []
+    told: list[Execution] = []
     for execution in work.executions.values():
-        if execution.new:
-            new.append(execution.values())
-            found.append(execution)
-        elif execution.indexed() != execution.before:
-            full.append((*execution.values()[1:], execution.id))
-            found.append(execution)
-        else:
-            e = execution
-            counts = (e.stages_total, e.stages_done, e.stages_active)
-            light.append((e.first_at, e.last_at, e.seen_at, e.deadline, *counts, encode(e.facts), e.id))
+        stored, values = execution.stored, execution.values()
+        if stored is None:
+            new.append(values)
+            told.append(execution)
+        elif stored != values:
+            changed.append((stored, values))
+            if any(stored[position] != values[position] for position in _SAYS):
+                told.append(execution)
     table = schema.executions
     insert_rows(work.connection, table, new)
-    update_rows(work.connection, table, _EXECUTION_CHANGES, ("id",), full)
-    update_rows(work.connection, table, _LIGHT, ("id",), light)
-    _write_search(work, found)
+    update_changed(work.connection, table, 1, changed)
+    _write_search(work, told)
 
 
-def _write_search(work: Work, found: Sequence[Execution]) -> None:
+def _write_search(work: Work, told: Sequence[Execution]) -> None:
     table = schema.execution_search
     rows = []
     stale = []
-    for execution in found:
-        key, text = search_key(execution), search_text(execution)
-        if not execution.new:
-            if execution.found_by == (key, text):
+    for execution in told:
+        entry = _search_entry(execution)
+        if execution.stored is not None:
+            if entry == _search_entry(Execution.from_row(execution.stored)):
                 continue
             stale.append(execution.id)
-        rows.append((key, execution.id, text))
+        rows.append(entry)
     if stale:
         work.connection.execute(delete(table).where(table.c.execution_id.in_(stale)))
     if rows:
         insert_rows(work.connection, table, _apart(work, rows))
+
+
+def _search_entry(execution: Execution) -> tuple[int, str, str]:
+    return search_key(execution), execution.id, search_text(execution)
 
 
 def _apart(work: Work, rows: list[tuple[int, str, str]]) -> list[tuple[int, str, str]]:
@@ -98,43 +88,48 @@ def _apart(work: Work, rows: list[tuple[int, str, str]]) -> list[tuple[int, str,
 
 
 def _write_attempts(work: Work) -> None:
-    new, changed = [], []
+    new: list[Row] = []
+    changed: list[tuple[Row, Row]] = []
     for instance in work.instances.values():
         for attempt in instance.attempts.values():
-            values = attempt.values()
-            if attempt.new:
+            stored, values = attempt.stored, attempt.values()
+            if stored is None:
                 new.append(values)
-            else:
-                changed.append((*values[2:], *values[:2]))
+            elif stored != values:
+                changed.append((stored, values))
     insert_rows(work.connection, schema.stages, new)
-    update_rows(work.connection, schema.stages, _ATTEMPT_CHANGES, _ATTEMPT_KEY, changed)
+    update_changed(work.connection, schema.stages, 2, changed)
 
 
 def _turn_stages(work: Work) -> None:
-    """Stages that never told of their end are lost once their execution has ended, and run again with it."""
-    table = schema.stages
+    """Stages that never told of their end are lost once their execution has ended, and run again with it.
+
+    Those of an execution that is new are all at hand, and so are settled already.
+    """
+    ended: list[Row] = []
     for execution in work.turned:
-        mine = table.c.execution_id == execution.id
-        if not execution.active:
-            if execution.stages_active == 0:
-                continue
-            connection = work.connection
-            connection.execute(
-                update(table).where(mine, table.c.status.in_(ACTIVE_WORDS)).values(status="lost")
-            )
-            remaining = 0
-        elif execution.new:
+        if execution.stored is None:
             continue
+        if execution.active:
+            execution.stages_active = _run_again(work.connection, execution.id)
         else:
-            again = mine & (table.c.status == "lost") & table.c.own_status.in_(ACTIVE_WORDS)
-            work.connection.execute(update(table).where(again).values(status=table.c.own_status))
-            running = mine & table.c.last & table.c.status.in_(ACTIVE_WORDS)
-            remaining = work.connection.scalar(select(func.count()).select_from(table).where(running)) or 0
-        execution.stages_active = remaining
-        executions = schema.executions
-        work.connection.execute(
-            update(executions).where(executions.c.id == execution.id).values(stages_active=remaining)
-        )
+            execution.stages_active = 0
+            ended.append((execution.id,))
+    run_many(work.connection, _LOSE, ended)
+
+
+_ACTIVE = ", ".join(f"'{word}'" for word in ACTIVE_WORDS)
+_LOSE = f"UPDATE stages SET status = 'lost' WHERE execution_id = ? AND status IN ({_ACTIVE})"  # noqa: S608 - our words
+
+
+def _run_again(connection: Connection, execution_id: str) -> int:
+    """How many stages run, now that those lost with their execution run again with it."""
+    table = schema.stages
+    mine = table.c.execution_id == execution_id
+    again = mine & (table.c.status == "lost") & table.c.own_status.in_(ACTIVE_WORDS)
+    connection.execute(update(table).where(again).values(status=table.c.own_status))
+    running = mine & table.c.last & table.c.status.in_(ACTIVE_WORDS)
+    return connection.scalar(select(func.count()).select_from(table).where(running)) or 0
 
 
 def _write_pipelines(work: Work) -> None:
