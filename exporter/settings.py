@@ -96,6 +96,13 @@ def one_of(*words: str) -> Callable[[str], str]:
     return parse
 
 
+def secret(text: str) -> str:
+    """A secret; an empty one would let anybody in where somebody meant to keep them out."""
+    if not text.strip():
+        raise ValueError("expected a token; without one, leave the setting out")
+    return text.strip()
+
+
 def web_address(text: str) -> str:
     """An http or https URL, without a slash at its end."""
     if not re.match(r"https?://[^/\s]+", text):
@@ -143,9 +150,7 @@ SETTINGS: tuple[Setting, ...] = (
         50_000,
         "events that may wait for a commit before clients are asked to come back",
     ),
-    Setting(
-        "token", nothing_or(str, ""), None, "token that whoever sends events must present; none: anybody may"
-    ),
+    Setting("token", secret, None, "token that whoever sends events must present; none: anybody may"),
     Setting("grafana-url", nothing_or(web_address, ""), None, "where Grafana is, for links to it"),
     Setting("log-format", one_of("text", "json"), "text", "how log lines are written"),
     Setting(

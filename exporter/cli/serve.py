@@ -24,7 +24,7 @@ from exporter.store.limits import Limits
 from exporter.store.migrate import SchemaTooNew
 from exporter.web.app import create_app
 
-PATIENCE = 10
+PATIENCE = 25
 """Seconds that requests under way may take after SIGTERM."""
 
 log = logging.getLogger(__name__)

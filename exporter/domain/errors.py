@@ -84,7 +84,7 @@ _RULES: tuple[tuple[Category, re.Pattern[str]], ...] = tuple(
         (Category.TIMEOUT, r"time.?out|timed out|deadline exceeded"),
         (
             Category.RESOURCE,
-            r"out of memory|memoryerror|oom|no space left|disk full|enospc|too many open files",
+            r"out of memory|memoryerror|\boom\b|oomkill|no space left|disk full|enospc|too many open files",
         ),
         (
             Category.CONNECTION,

@@ -72,6 +72,8 @@ def cadence(schedule: Schedule) -> Cadence:
     if schedule.every_seconds is not None:
         return Cadence(None, timedelta(seconds=schedule.every_seconds), zone, grace)
     assert schedule.cron is not None
+    if not schedule.cron.strip().startswith("@") and len(schedule.cron.split()) != _CRON_FIELDS:
+        raise BadSchedule("cron", f"expected {_CRON_FIELDS} fields: minute, hour, day, month, weekday")
     expression = _MACROS.get(schedule.cron.strip().lower(), schedule.cron)
     try:
         next(CronSim(expression, datetime(2024, 1, 1, tzinfo=zone)))
@@ -93,6 +95,7 @@ def learn(starts: Sequence[datetime]) -> Cadence | None:
     return Cadence(None, timedelta(seconds=usual), ZoneInfo("UTC"), None, learnt=True)
 
 
+_CRON_FIELDS = 5
 _MACROS = {
     "@hourly": "0 * * * *",
     "@daily": "0 0 * * *",

@@ -45,7 +45,7 @@ def open_engine(url: str) -> Engine:
 def _parse(url: str) -> URL:
     try:
         parsed = make_url(url)
-    except ArgumentError as error:
+    except (ArgumentError, ValueError) as error:
         raise BadDatabase(
             "expected a URL such as sqlite:///file.db or postgresql://user@host/database"
         ) from error

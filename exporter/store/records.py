@@ -158,6 +158,11 @@ class Attempt(Struct):
         marks, facts = _marks_decoder.decode(values[-2]), _facts_decoder.decode(values[-1])
         return cls(*values[:-2], marks, facts, values)  # type: ignore[call-arg]  # as many values as columns
 
+    @property
+    def silent(self) -> bool:
+        """Whether nothing but measurements tell of it: they may bear the name of a stage that never was."""
+        return not self.marks and not self.facts.told and self.items_in is None and self.items_out is None
+
     def values(self) -> tuple[Any, ...]:
         """The row to store."""
         return (
@@ -197,6 +202,7 @@ class Standing(Struct):
     items_in: int = 0
     items_out: int = 0
     cpu_seconds: float = 0.0
+    active: int = 0
 
 
 class Instance(Struct):

@@ -21,7 +21,8 @@ def search_text(execution: Execution) -> str:
     labels = facts.get("labels")
     if labels:
         words += [f"{name}={value}" for name, value in labels.items()]
-    error = facts.get("error") or facts.get("stage_error")
-    if error:
-        words += [error.get("type") or "", first_line(error["message"])]
+    for name in ("error", "stage_error"):
+        error = facts.get(name)
+        if error:
+            words += [error.get("type") or "", first_line(error["message"], 150)]
     return " ".join(words).lower()[:SEARCH_LENGTH]

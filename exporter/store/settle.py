@@ -173,6 +173,8 @@ def _settle_stage(work: Work, instance: Instance) -> None:
     execution = instance.execution
     before = instance.before
     now = resolve(instance, execution_ended=not execution.active)
+    if now.status is None and before.status is None:
+        return
     component = work.component(instance.pipeline, Scope.STAGE, (instance.path[-1],))
     state = component.state
     _count_stage_ends(work, state, instance, before, now)
@@ -191,7 +193,7 @@ def _settle_stage(work: Work, instance: Instance) -> None:
     if len(instance.path) == 1:
         execution.stages_total += (now.status is not None) - (before.status is not None)
         execution.stages_done += _done(now.status) - _done(before.status)
-    execution.stages_active += _running(now.status) - _running(before.status)
+    execution.stages_active += now.active - before.active
 
 
 def _count_stage_ends(
@@ -227,7 +229,3 @@ def _count_stage_ends(
 
 def _done(status: str | None) -> int:
     return int(status is not None and status not in ACTIVE and status != Status.LOST)
-
-
-def _running(status: str | None) -> int:
-    return int(status in ACTIVE)

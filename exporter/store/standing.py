@@ -10,13 +10,13 @@ from exporter.store.records import SETTLED, Attempt, End, Instance, Standing
 def resolve(instance: Instance, *, execution_ended: bool) -> Standing:
     """Set the derived columns of all attempts of a stage and tell what they add up to."""
     settled = instance.attempts.get(SETTLED)
-    real = _numbered([attempt for key, attempt in instance.attempts.items() if key != SETTLED])
+    real = _numbered([a for key, a in instance.attempts.items() if key != SETTLED and not a.silent])
     standing = Standing()
     before: int | None = None
     for attempt in real:
         found = episodes(attempt.marks) or [Episode()]
         is_last = attempt is real[-1]
-        if is_last and settled is not None:
+        if is_last and settled is not None and not instance.void:
             _overrule(found[-1], settled, before)
         before = found[-1].ended_at
         _show(attempt, found[-1], last=is_last)
@@ -33,9 +33,12 @@ def resolve(instance: Instance, *, execution_ended: bool) -> Standing:
             assert settled.own_status is not None
             standing.ends.append(End(Status(settled.own_status), settled.duration, settled.ended_at))
     for attempt in instance.attempts.values():
+        if attempt.attempt_key != SETTLED and attempt.silent:
+            attempt.own_status = None
         attempt.status = attempt.own_status
         if execution_ended and attempt.status in ACTIVE:
             attempt.status = "lost"
+        standing.active += attempt.status in ACTIVE
     last = real[-1] if real else settled
     standing.status = None if last is None else last.status
     return standing

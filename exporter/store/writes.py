@@ -128,7 +128,7 @@ def _run_again(connection: Connection, execution_id: str) -> int:
     mine = table.c.execution_id == execution_id
     again = mine & (table.c.status == "lost") & table.c.own_status.in_(ACTIVE_WORDS)
     connection.execute(update(table).where(again).values(status=table.c.own_status))
-    running = mine & table.c.last & table.c.status.in_(ACTIVE_WORDS)
+    running = mine & table.c.status.in_(ACTIVE_WORDS)
     return connection.scalar(select(func.count()).select_from(table).where(running)) or 0
 
 

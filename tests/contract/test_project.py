@@ -58,12 +58,12 @@ def test_the_base_install_brings_no_server() -> None:
     assert len(base) < 10
 
 
-def test_client_and_command_line_start_without_the_server_packages() -> None:
+def test_demo_and_command_line_start_without_the_server_packages() -> None:
     program = """
 import sys
 for name in ("alembic", "fastapi", "msgspec", "prometheus_client", "sqlalchemy", "uvicorn", "yaml"):
     sys.modules[name] = None
-import exporter.client, exporter.cli
+import exporter.demo.command, exporter.cli
 """
     outcome = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert outcome.returncode == 0, outcome.stderr

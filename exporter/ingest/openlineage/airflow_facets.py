@@ -137,7 +137,7 @@ def dag_run(event: RunEvent, facet: str) -> DagRun | None:
 def _queued_at(told: _DagRun) -> datetime | None:
     """Since when a DAG run waited. In a run that was cleared, `run_after` still tells of the first time."""
     queued_at = instant(told.queued_at)
-    if queued_at is None and told.run_type in _WAIT_FROM_RUN_AFTER and not told.clear_number:
+    if queued_at is None and word(told.run_type) in _WAIT_FROM_RUN_AFTER and not told.clear_number:
         queued_at = instant(told.run_after)
     started_at = instant(told.start_date)
     return None if queued_at is None or started_at is None or queued_at > started_at else queued_at

@@ -25,6 +25,7 @@ def told(work: Work, news: News, payload: e.StageProgressed) -> None:
     """A stage told of its work."""
     attempt = _attempt(work, news, payload)
     _tell(work, news, attempt, payload)
+    attempt.facts.tell("alive", news.time, True)
     if payload.progress is not None:
         attempt.facts.tell("progress", news.time, payload.progress)
     if payload.message is not None:
@@ -76,7 +77,6 @@ def sampled(work: Work, news: News, payload: e.ResourcesSampled) -> None:
     if payload.stage is None:
         return
     attempt = _attempt(work, news, payload)
-    describe_stage(work, news, payload.stage)
     if payload.cpu_seconds is not None:
         attempt.cpu_seconds = max(attempt.cpu_seconds or 0.0, payload.cpu_seconds)
     peak = max(payload.memory_bytes or 0.0, payload.memory_peak_bytes or 0.0)

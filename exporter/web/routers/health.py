@@ -15,10 +15,12 @@ def router(engine: Engine) -> APIRouter:
     """Health routes."""
     routes = APIRouter(tags=["Health"])
 
+    @routes.head("/healthz", include_in_schema=False)
     @routes.get("/healthz", summary="Alive")
     async def alive() -> Response:
         return JSONResponse({"status": "ok"})
 
+    @routes.head("/readyz", include_in_schema=False)
     @routes.get("/readyz", summary="Ready: the database answers and has this version's schema")
     def ready() -> Response:
         reason = not_ready(engine)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import logging
+from asyncio import CancelledError
 from base64 import b64decode
 from binascii import Error as Base64Error
 from collections.abc import Callable
@@ -40,6 +41,11 @@ def router(writer: Writer, own: OwnMetrics, token: str | None, now: Callable[[],
             own.refused(source, refused.status)
             _log_refusal(request, source, refused)
             raise
+        except CancelledError as error:  # the server is told to stop, and its patience is over
+            own.refused(source, 503)
+            raise Unavailable(
+                "the server is stopping; what was sent may be stored, and may be sent again"
+            ) from error
         except Unavailable:
             own.refused(source, 503)
             raise

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Response
 from sqlalchemy import Connection
 
 from exporter.catalogue import Scope
-from exporter.domain.times import rfc3339, to_micros
+from exporter.domain.times import EARLIEST, rfc3339, to_micros
 from exporter.store import engine
 from exporter.store.queries import pipelines, stage_history
 from exporter.store.queries.order import BadCursor, decode_cursor, encode_cursor
@@ -60,7 +60,7 @@ def _metrics(routes: APIRouter, reading: Reading) -> None:
         return answer(metrics)
 
     @routes.get(
-        "/{name}/metrics",
+        "/{name:path}/metrics",
         summary="Figures of one stage in a window",
         response_model=s.StageMetrics,
         responses=NOT_FOUND,
@@ -83,7 +83,7 @@ def _metrics(routes: APIRouter, reading: Reading) -> None:
 
 def _past(routes: APIRouter, reading: Reading) -> None:
     @routes.get(
-        "/{name}/history",
+        "/{name:path}/history",
         summary="Attempts of one stage, the latest first",
         response_model=s.StageHistory,
         responses=NOT_FOUND,
@@ -105,7 +105,7 @@ def _past(routes: APIRouter, reading: Reading) -> None:
         return answer(s.StageHistory(stage=name, history=history, next_cursor=following))
 
     @routes.get(
-        "/{name}/trends",
+        "/{name:path}/trends",
         summary="How the figures of one stage moved",
         response_model=s.StageTrends,
         responses=NOT_FOUND,
@@ -135,6 +135,8 @@ def _window(reading: Reading, asked: Windowed, usual: int = s.DAY) -> tuple[int,
     """The window asked for; without a beginning the day (or so) before its end."""
     end = to_micros(reading.now()) if asked.until is None else asked.until
     begin = end - usual if asked.since is None else asked.since
+    if end < to_micros(EARLIEST):
+        raise bad_parameter("to", f"expected a time after {EARLIEST:%Y}")
     if begin >= end:
         raise bad_parameter("from", "expected a time before `to`")
     return begin, end
