@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 
 from exporter.catalogue.own import EVENTS
 from exporter.domain.clean import without_nul
-from exporter.domain.events import Event
+from exporter.domain.events import Event, ExecutionPayload
 from exporter.domain.times import to_micros
 from exporter.store import schema
 from exporter.store.bulk import present
@@ -80,6 +80,11 @@ def _take(work: Work, event: Event, id_: str | None) -> None:
     state.last_at = time if state.last_at is None else max(state.last_at, time)
     if work.meter(pipeline) is not pipeline:
         work.meter(pipeline).dirty = True
+    if id_ is not None and work.is_buried(event, id_, time):
+        id_ = None
+        if isinstance(payload, ExecutionPayload):
+            work.event_rows.append((event.identity, pipeline.id, None, payload.type, time, work.now, None))
+            return
     execution = None if id_ is None else work.execution(event, id_, pipeline, time)
     if execution is not None and state.facts.get("source") != event.source:
         state.facts.tell("source", time, event.source)

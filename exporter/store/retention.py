@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Engine, delete, func, select, update
 from exporter.catalogue.own import RETENTION_ROWS
 from exporter.domain.times import SECOND
 from exporter.store import schema
+from exporter.store.bulk import insert_rows
 from exporter.store.engine import writing
 from exporter.store.limits import Limits
 from exporter.store.records import encode
@@ -90,10 +91,20 @@ def _delete_executions(connection: Connection, oldest: int, excess: int, now: in
     mine = events.c.execution_id.in_(ids)
     gone["events"] = connection.execute(delete(events).where(mine, ~recent)).rowcount
     connection.execute(update(events).where(mine).values(execution_id=None, body=None))
+    _bury(connection, ids, now)
     for table in (schema.stages, schema.errors, schema.execution_search):
         gone[table.name] = connection.execute(delete(table).where(table.c.execution_id.in_(ids))).rowcount
     connection.execute(delete(executions).where(executions.c.id.in_(ids)))
     return gone
+
+
+def _bury(connection: Connection, ids: list[str], now: int) -> None:
+    """Leave a tombstone for each execution, as long as its events are recognised as repeats."""
+    executions, tombstones = schema.executions, schema.tombstones
+    ended = connection.execute(select(executions.c.id, ended_sort).where(executions.c.id.in_(ids)))
+    connection.execute(delete(tombstones).where(tombstones.c.execution_id.in_(ids)))
+    insert_rows(connection, tombstones, [(id_, ended_at, now) for id_, ended_at in ended])
+    connection.execute(delete(tombstones).where(tombstones.c.deleted_at < now - _micros(REPEATS)))
 
 
 def _delete_events(connection: Connection, oldest: int) -> int:

@@ -143,6 +143,8 @@ executions = Table(
 ended_sort = func.coalesce(executions.c.ended_at, literal_column("0"))
 duration_sort = func.coalesce(executions.c.duration, literal_column("-1"))
 Index("executions_by_end", ended_sort, executions.c.id)
+Index("executions_by_status_end", executions.c.status, ended_sort, executions.c.id)
+Index("executions_by_status_duration", executions.c.status, duration_sort, executions.c.id)
 Index("executions_by_pipeline_end", executions.c.pipeline_id, ended_sort, executions.c.id)
 Index("executions_by_duration", duration_sort, executions.c.id)
 Index("executions_by_pipeline_duration", executions.c.pipeline_id, duration_sort, executions.c.id)
@@ -156,6 +158,16 @@ execution_search = Table(
     UniqueConstraint("execution_id", name="execution_search_by_id"),
 )
 """Text by which an execution is found. `key` grows with `sort_at`, so that matches come out in its order."""
+
+tombstones = Table(
+    "tombstones",
+    metadata,
+    Column("execution_id", Text, primary_key=True),
+    Column("ended_at", BigInteger, nullable=False),
+    Column("deleted_at", BigInteger, nullable=False),
+    Index("tombstones_by_deletion", "deleted_at"),
+)
+"""Executions that retention deleted: what is still told of them must neither bring them back nor be counted."""
 
 stages = Table(
     "stages",

@@ -12,7 +12,14 @@ from sqlalchemy import Connection, select, tuple_
 from exporter.catalogue import Metric, Scope
 from exporter.catalogue.metric import OTHER
 from exporter.catalogue.own import CORRECTIONS, LABEL_OVERFLOW
-from exporter.domain.events import Event, ExecutionPayload, Payload
+from exporter.domain.events import (
+    Event,
+    ExecutionPayload,
+    ExecutionQueued,
+    ExecutionResumed,
+    ExecutionStarted,
+    Payload,
+)
 from exporter.domain.identity import execution_id
 from exporter.store import schema
 from exporter.store.bulk import CHUNK, select_in
@@ -32,6 +39,9 @@ from exporter.store.state import ClockState, ComponentState, Facts, PipelineStat
 
 MOST_CACHED = 30_000
 """Components kept in memory between groups; beyond that the cache starts anew."""
+
+OPENING = (ExecutionQueued, ExecutionStarted, ExecutionResumed)
+"""Payloads with which an ended execution may begin anew."""
 
 InstanceKey = tuple[str, str, str | None]
 """Execution, path and instance of a stage."""
@@ -67,6 +77,7 @@ class Work:
         self.executions: dict[str, Execution] = {}
         self.instances: dict[InstanceKey, Instance] = {}
         self.absent: set[InstanceKey] = set()
+        self.tombstones: dict[str, int] = {}
         self.mapped_stages: set[tuple[str, str]] = set()
         self.turned: list[Execution] = []
         self.event_rows: list[tuple[Any, ...]] = []
@@ -92,6 +103,9 @@ class Work:
                 ids.add(id_)
         self._load_pipelines([name for name in names if name not in self.cache.pipelines])
         self.load_executions(ids)
+        missing = [id_ for id_ in ids if id_ not in self.executions]
+        for row in select_in(self.connection, schema.tombstones, "execution_id", missing):
+            self.tombstones[row[0]] = row[1]
         known = self.executions
         self._load_instances(
             {
@@ -238,6 +252,12 @@ class Work:
     def correct(self, what: str) -> None:
         """Count an end that changed after it had been counted."""
         self.clock.totals.add(CORRECTIONS, 1, what)
+
+    def is_buried(self, event: Event, id_: str, time: int) -> bool:
+        """Whether an event tells of an execution that retention deleted, and not of a new start of it."""
+        if id_ in self.executions or id_ not in self.tombstones:
+            return False
+        return not (isinstance(event.payload, OPENING) and time > self.tombstones[id_])
 
     def execution(self, event: Event, id_: str, pipeline: Pipeline, time: int) -> Execution:
         """The execution that an event tells of, made if it is new, with the event's sign of life noted."""

@@ -68,8 +68,10 @@ PATHS: tuple[Path, ...] = (
     Path(("environment",), By.STARTED),
     Path((), By.STARTED),
     Path(("pipeline_id",), By.ENDED),
+    Path(("status",), By.ENDED),
     Path((), By.ENDED),
     Path(("pipeline_id",), By.DURATION),
+    Path(("status",), By.DURATION),
     Path((), By.DURATION),
 )
 """What `exporter.store.schema` has indexes for, those that tell most first."""

@@ -46,6 +46,28 @@ def test_old_executions_go_and_their_totals_stay(database_url: str) -> None:
         assert store.put(*events) == [False, False, False]
 
 
+def test_what_is_still_told_of_a_deleted_execution_neither_brings_it_back_nor_counts(
+    database_url: str,
+) -> None:
+    with stored(database_url, Limits(retention=timedelta(days=1))) as store:
+        store.put(*run("nightly", "old", 0))
+        store.now += 100_000 * SECOND
+        store.keeper.look()
+        names: dict[str, Any] = {"pipeline": "nightly", "execution": "old"}
+        late = [
+            event(e.LogEmitted(**names, message="late"), 1),
+            event(e.StageFinished(**names, stage="load", status="failed"), 1),
+            event(e.ExecutionFinished(**names, status="failed"), 3),
+            event(e.ExecutionStarted(**names), 1),
+        ]
+        assert store.put(*late) == [True] * 4
+        assert store.put(*late) == [False] * 4
+        assert store.rows(schema.executions) == store.rows(schema.stages) == []
+        assert store.counter("pipeline_executions_total") == {"succeeded": 1}
+        store.put(event(e.ExecutionStarted(**names), 50))
+        assert store.execution().status == "running"
+
+
 def test_the_oldest_executions_above_a_number_go(database_url: str) -> None:
     with stored(database_url, Limits(max_executions=3)) as store:
         for number in range(8):

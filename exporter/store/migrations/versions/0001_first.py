@@ -13,6 +13,7 @@ depends_on = None
 
 def upgrade() -> None:
     _tables()
+    _tombstones()
     _sort_indexes()
     _clock()
     if op.get_context().dialect.name == "sqlite":
@@ -213,9 +214,22 @@ def _tables() -> None:
     op.create_index("stages_by_name", "stages", ["pipeline_id", "name", "first_at"], unique=False)
 
 
+def _tombstones() -> None:
+    op.create_table(
+        "tombstones",
+        sa.Column("execution_id", sa.Text(), nullable=False),
+        sa.Column("ended_at", sa.BigInteger(), nullable=False),
+        sa.Column("deleted_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("execution_id"),
+    )
+    op.create_index("tombstones_by_deletion", "tombstones", ["deleted_at"], unique=False)
+
+
 def _sort_indexes() -> None:
     end, duration = sa.text("coalesce(ended_at, 0)"), sa.text("coalesce(duration, -1)")
     op.create_index("executions_by_end", "executions", [end, "id"])
+    op.create_index("executions_by_status_end", "executions", ["status", end, "id"])
+    op.create_index("executions_by_status_duration", "executions", ["status", duration, "id"])
     op.create_index("executions_by_pipeline_end", "executions", ["pipeline_id", end, "id"])
     op.create_index("executions_by_duration", "executions", [duration, "id"])
     op.create_index("executions_by_pipeline_duration", "executions", ["pipeline_id", duration, "id"])
