@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Annotated
+from functools import cache, partial
+from typing import Annotated, Any, TypeAlias
 from urllib.parse import unquote
 
 import msgspec
@@ -58,7 +59,6 @@ _one = msgspec.json.Decoder(Envelope)
 _many = msgspec.json.Decoder(list[Raw])
 _decoders = {type_: msgspec.json.Decoder(payload) for type_, payload in PAYLOAD_OF_TYPE.items()}
 _NAMES = ("pipeline", "environment", "execution", "stage", "stream", "index")
-_FINISHES = (e.ExecutionFinished, e.StageFinished, e.StageSettled)
 _MOMENTS: dict[type[Payload], tuple[str, ...]] = {
     e.ExecutionProgressed: ("eta",),
     e.ExecutionFinished: ("queued_at", "started_at"),
@@ -168,14 +168,16 @@ _TYPES = ", ".join(PAYLOAD_OF_TYPE)
 
 def _data(envelope: Envelope, place: str) -> bytes | Raw:
     data: bytes | Raw = envelope.data
-    if not memoryview(data).nbytes:
+    size = memoryview(data).nbytes
+    if not size:
         if envelope.data_base64 is None:
             raise _wrong(FieldError(f"{place}/data", "missing, expected an object"))
         try:
             data = base64.b64decode(envelope.data_base64, validate=True)
         except (binascii.Error, ValueError) as error:
             raise _wrong(FieldError(f"{place}/data_base64", f"not base64: {error}")) from error
-    if memoryview(data).nbytes > MOST_BYTES:
+        size = len(data)
+    if size > MOST_BYTES:
         raise Refused(413, f"{place or 'the event'}: an event's data takes at most {MOST_BYTES} bytes")
     return data
 
@@ -193,24 +195,61 @@ def _payload(decoder: msgspec.json.Decoder[Payload], data: bytes | Raw, place: s
 
 def _problem(payload: Payload, place: str) -> FieldError | None:
     """What is wrong with a payload that its types do not tell."""
-    for name in _NAMES:
-        value = getattr(payload, name, None)
+    for check in _checks(type(payload)):
+        problem = check(payload, place)
+        if problem is not None:
+            return problem
+    return None
+
+
+Check: TypeAlias = Callable[[Any, str], FieldError | None]
+
+
+@cache
+def _checks(type_: type[Payload]) -> tuple[Check, ...]:
+    """What there is to look at in payloads of a type: each event pays for its own fields only."""
+    names = tuple(name for name in _NAMES if name in type_.__struct_fields__)
+    checks: list[Check] = [partial(_name_problem, names)]
+    if issubclass(type_, e.StagePayload):
+        checks.append(_parent_problem)
+    if issubclass(type_, e.ExecutionFinished | e.StageFinished | e.StageSettled):
+        checks.append(_status_problem)
+    if type_ in _MOMENTS:
+        checks.append(partial(_moment_problem, _MOMENTS[type_]))
+    if issubclass(type_, e.PipelineDeclared):
+        checks.append(_declaration_problem)
+    return tuple(checks)
+
+
+def _name_problem(names: tuple[str, ...], payload: Payload, place: str) -> FieldError | None:
+    for name in names:
+        value = getattr(payload, name)
         if isinstance(value, str) and not value.isprintable():
             return FieldError(f"{place}/{name}", "expected printable characters only")
-    for position, value in enumerate(
-        getattr(payload, "parent", None) or () if isinstance(payload, e.StagePayload) else ()
-    ):
+    return None
+
+
+def _parent_problem(payload: e.StagePayload, place: str) -> FieldError | None:
+    for position, value in enumerate(payload.parent):
         if not value.isprintable():
             return FieldError(f"{place}/parent/{position}", "expected printable characters only")
-    if isinstance(payload, _FINISHES) and status_of_word(payload.status) not in FINAL:
-        expected = ", ".join(sorted(status.value for status in FINAL))
-        return FieldError(f"{place}/status", f"expected one of {expected}, got {payload.status[:100]!r}")
-    for name in _MOMENTS.get(type(payload), ()):
+    return None
+
+
+def _status_problem(
+    payload: e.ExecutionFinished | e.StageFinished | e.StageSettled, place: str
+) -> FieldError | None:
+    if status_of_word(payload.status) in FINAL:
+        return None
+    expected = ", ".join(sorted(status.value for status in FINAL))
+    return FieldError(f"{place}/status", f"expected one of {expected}, got {payload.status[:100]!r}")
+
+
+def _moment_problem(names: tuple[str, ...], payload: Payload, place: str) -> FieldError | None:
+    for name in names:
         moment = getattr(payload, name)
         if moment is not None and not EARLIEST <= moment < LATEST:
             return FieldError(f"{place}/{name}", f"expected a time between {EARLIEST:%Y} and {LATEST:%Y}")
-    if isinstance(payload, e.PipelineDeclared):
-        return _declaration_problem(payload, place)
     return None
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import zlib
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
+from starlette.types import Receive
 
 from exporter.ingest.refusal import Refused
 from exporter.store.writer import Overloaded
@@ -35,11 +36,9 @@ class Bodies:
             raise _too_large()
         try:
             async with asyncio.timeout(SLOWEST):
-                packed = await self._receive(request)
+                packed = await self._receive(request.receive)
         except TimeoutError as error:
             raise Refused(400, f"the body did not arrive within {SLOWEST:.0f} seconds") from error
-        except ClientDisconnect as error:
-            raise Refused(400, "the client hung up before its body had arrived") from error
         encoding = request.headers.get("content-encoding", "identity").strip().lower()
         if encoding in ("", "identity"):
             return packed
@@ -50,11 +49,17 @@ class Bodies:
             )
         return unpack(packed, encoding)
 
-    async def _receive(self, request: Request) -> bytes:
+    async def _receive(self, receive: Receive) -> bytes:
         pieces: list[bytes] = []
         size = 0
+        more = True
         try:
-            async for piece in request.stream():
+            while more:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise Refused(400, "the client hung up before its body had arrived")
+                piece: bytes = message.get("body", b"")
+                more = message.get("more_body", False)
                 size += len(piece)
                 self._in_flight += len(piece)
                 if size > MOST_BYTES:
