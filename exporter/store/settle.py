@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import timedelta
+from operator import attrgetter
 
 from exporter.catalogue import Scope
 from exporter.catalogue import metrics as m
@@ -33,6 +34,7 @@ UNTIMED = frozenset({Status.SKIPPED, Status.LOST})
 LEAST_PATIENCE = timedelta(hours=1)
 PATIENCE_WITHOUT_HISTORY = timedelta(days=1)
 PATIENCE_OF_LONGEST = 3
+_duration = attrgetter("duration")
 
 
 def settle(work: Work) -> None:
@@ -88,7 +90,7 @@ def patience(execution: Execution, state: PipelineState, limits: Limits) -> int:
         return int(limits.lost_after.total_seconds() * SECOND)
     if not state.successes:
         return int(PATIENCE_WITHOUT_HISTORY.total_seconds() * SECOND)
-    longest = max(success.duration for success in state.successes)
+    longest: int = max(map(_duration, state.successes))
     return max(int(LEAST_PATIENCE.total_seconds() * SECOND), PATIENCE_OF_LONGEST * longest)
 
 
@@ -124,6 +126,8 @@ def _count_ends(work: Work, execution: Execution, pipeline: Pipeline, ended: lis
 
 def uncounted(before: list[Status], now: list[Status]) -> list[int]:
     """Positions of the ends whose status was not counted yet."""
+    if not before:
+        return list(range(len(now)))
     counted = Counter(before)
     fresh = []
     for position, status in enumerate(now):
