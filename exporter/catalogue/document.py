@@ -270,7 +270,8 @@ def default_text(setting: Setting) -> str:
     """A default as it would be written on the command line."""
     default = setting.default
     if default is None:
-        return next(word for word in ("none", "auto", "") if _stands_for_nothing(setting, word))
+        words = (word for word in ("none", "auto", "") if _stands_for_nothing(setting, word))
+        return next(words, "")
     if isinstance(default, tuple):
         return ":".join(str(part) for part in default)
     if isinstance(default, timedelta):
