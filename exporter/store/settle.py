@@ -218,7 +218,7 @@ def _count_stage_ends(
             if end.duration is not None and end.status not in UNTIMED:
                 exemplar = (instance.execution.id, end.ended_at or instance.execution.last_at)
                 state.totals.observe(m.STAGE_DURATION, end.duration / SECOND, exemplar=exemplar)
-    key = instance.id.hex()[:16]
+    key = instance.id.hex()[-16:]
     if before.ends:
         state.successes = [entry for entry in state.successes if entry.key != key]
     last = now.ends[-1] if now.ends else None

@@ -46,10 +46,10 @@ def resolve(instance: Instance, *, execution_ended: bool) -> Standing:
 
 def _numbered(attempts: list[Attempt]) -> list[Attempt]:
     """Attempts in order; those whose number no source told are numbered by their start, behind the told ones."""
-    told = [attempt for attempt in attempts if not attempt.attempt_key.startswith("id:")]
     untold = [attempt for attempt in attempts if attempt.attempt_key.startswith("id:")]
     if not untold:
         return attempts if len(attempts) < 2 else sorted(attempts, key=lambda attempt: attempt.attempt)
+    told = [attempt for attempt in attempts if not attempt.attempt_key.startswith("id:")]
     untold.sort(key=lambda attempt: (_start(attempt), attempt.attempt_key))
     first = max((attempt.attempt for attempt in told), default=0) + 1
     for number, attempt in enumerate(untold, first):
