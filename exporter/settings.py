@@ -20,17 +20,27 @@ class BadSetting(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One setting: `name` as on the command line, what a value means, its default, and one line of help."""
+    """One setting: `name` as on the command line, what a value means, its default, and one line of help.
+
+    `stands_for`: the attribute of `Settings` that it gives, if that is not named like it. A secret can be told in
+    two ways, and only one of them may be used.
+    """
 
     name: str
     parse: Callable[[str], Any]
     default: Any
     help: str
+    stands_for: str | None = None
 
     @property
     def key(self) -> str:
-        """Attribute of `Settings` and key of the file."""
+        """Key of the file."""
         return self.name.replace("-", "_")
+
+    @property
+    def attribute(self) -> str:
+        """Attribute of `Settings`."""
+        return self.stands_for or self.key
 
     @property
     def variable(self) -> str:
@@ -43,6 +53,7 @@ class Settings:
     """What the server was told, or the defaults."""
 
     database: str
+    database_password: str | None
     listen: tuple[str, int]
     series_limit: int
     retention: timedelta
@@ -50,6 +61,7 @@ class Settings:
     lost_after: timedelta | None
     queue_limit: int
     token: str | None
+    public_url: str | None
     grafana_url: str | None
     log_format: str
     log_level: str
@@ -103,6 +115,19 @@ def secret(text: str) -> str:
     return text.strip()
 
 
+def secret_file(path: str) -> str:
+    """A file that holds a secret, as container engines mount them; a line break at its end is not part of it."""
+    try:
+        text = Path(path).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise ValueError(f"cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ValueError("expected text in UTF-8") from error
+    if not text:
+        raise ValueError("expected a secret in the file, it is empty")
+    return text
+
+
 def web_address(text: str) -> str:
     """An http or https URL, without a slash at its end."""
     if not re.match(r"https?://[^/\s]+", text):
@@ -121,6 +146,13 @@ SETTINGS: tuple[Setting, ...] = (
         str,
         "sqlite:///./pipeline-exporter.db",
         "where runs and totals are kept: a SQLite file or PostgreSQL",
+    ),
+    Setting(
+        "database-password-file",
+        nothing_or(secret_file, ""),
+        None,
+        "file with the password for PostgreSQL, instead of one in the URL",
+        stands_for="database_password",
     ),
     Setting("listen", address, ("127.0.0.1", 9877), "address to answer on"),
     Setting(
@@ -151,6 +183,15 @@ SETTINGS: tuple[Setting, ...] = (
         "events that may wait for a commit before clients are asked to come back",
     ),
     Setting("token", secret, None, "token that whoever sends events must present; none: anybody may"),
+    Setting(
+        "token-file", nothing_or(secret_file, ""), None, "file with that token, instead", stands_for="token"
+    ),
+    Setting(
+        "public-url",
+        nothing_or(web_address, ""),
+        None,
+        "where people find this server, if not where they asked, for links to it",
+    ),
     Setting("grafana-url", nothing_or(web_address, ""), None, "where Grafana is, for links to it"),
     Setting("log-format", one_of("text", "json"), "text", "how log lines are written"),
     Setting(
@@ -166,16 +207,24 @@ def settings(
     """Settings from the command line, else the environment, else the file, else the defaults. Raises BadSetting."""
     told = _read_file(file) if file is not None else {}
     values: dict[str, Any] = {}
+    places: dict[str, str] = {}
     for setting in SETTINGS:
+        values.setdefault(setting.attribute, setting.default)
         argument = arguments.get(setting.key)
         if argument is not None:
-            values[setting.key] = _parsed(setting, argument, f"--{setting.name}")
+            text, place = argument, f"--{setting.name}"
         elif setting.variable in environment:
-            values[setting.key] = _parsed(setting, environment[setting.variable], setting.variable)
+            text, place = environment[setting.variable], setting.variable
         elif told.get(setting.key) is not None:
-            values[setting.key] = _parsed(setting, str(told[setting.key]), f"{file}: {setting.key}")
+            text, place = str(told[setting.key]), f"{file}: {setting.key}"
         else:
-            values[setting.key] = setting.default
+            continue
+        value = _parsed(setting, text, place)
+        if value is None and setting.stands_for is not None:
+            continue
+        if setting.attribute in places:
+            raise BadSetting(f"{place}: {places[setting.attribute]} is given as well, and only one may be")
+        values[setting.attribute], places[setting.attribute] = value, place
     return Settings(**values)
 
 

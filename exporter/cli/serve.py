@@ -116,7 +116,13 @@ def _open(told: Settings, own: OwnMetrics) -> Store:
         retention=told.retention,
         max_executions=told.max_executions,
     )
-    return Store.open(told.database, limits, queue_limit=told.queue_limit, observer=own)
+    return Store.open(
+        told.database,
+        limits,
+        password=told.database_password,
+        queue_limit=told.queue_limit,
+        observer=own,
+    )
 
 
 def _fail(message: str) -> int:

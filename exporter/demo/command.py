@@ -9,16 +9,18 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
+from pathlib import Path
 from types import FrameType
 
 import requests
 
 from exporter.demo.clock import Pace, parse_length
 from exporter.demo.dispatcher import Dispatcher
+from exporter.demo.earlier import latest_start
 from exporter.demo.pipelines import all_pipelines
 from exporter.demo.sender import MOST_EVENTS, Rejected, Sender, Stopped
 from exporter.demo.simulation import Simulation
@@ -54,21 +56,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="LENGTH",
         help="first send so much history, like 7d or 12h: fewer executions, the same durations",
     )
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="let the history begin where that of an earlier demo ends, if the server knows one",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the demo until it is interrupted. 0 on a clean end, 1 if the server does not take events at all."""
     url = (arguments.url or os.environ.get("PIPELINE_EXPORTER_URL") or DEFAULT_URL).rstrip("/")
-    now = datetime.now(UTC)
-    pace = Pace(start=now - (arguments.backfill or timedelta()), live_from=now, speed=arguments.speed)
-    with _stop_on_signals() as stop, _session() as session:
-        demo = Demo(
-            simulation=Simulation(pace, arguments.seed),
-            sender=Sender(url, session, wait=stop.wait, say=_say),
-            stop=stop,
-        )
+    try:
+        token = _token(os.environ)
+    except OSError as error:
+        _say(f"PIPELINE_EXPORTER_TOKEN_FILE: {error.filename}: {error.strerror}")
+        return 2
+    with _stop_on_signals() as stop, _session(token) as session:
         try:
-            demo.run()
+            pace = _pace(arguments, url, session, stop)
+            Demo(
+                simulation=Simulation(pace, arguments.seed),
+                sender=Sender(url, session, wait=stop.wait, say=_say),
+                stop=stop,
+            ).run()
+        except Stopped:
+            _say("stopped before it began")
         except Rejected as error:
             _say(str(error))
             return 1
@@ -76,6 +88,19 @@ def run(arguments: argparse.Namespace) -> int:
             _say("interrupted again, leaving at once")
             return 130
     return 0
+
+
+def _pace(arguments: argparse.Namespace, url: str, session: requests.Session, stop: Stop) -> Pace:
+    """From when to when history is told. Raises Stopped, Rejected."""
+    now = datetime.now(UTC)
+    start = now - (arguments.backfill or timedelta())
+    if arguments.resume and start < now:
+        pipelines = all_pipelines()
+        latest = latest_start(url, session, pipelines, since=start, wait=stop.wait, say=_say)
+        if latest is not None:
+            _say(f"an earlier demo is known until {latest:%Y-%m-%d %H:%M}; history begins there")
+            start = min(latest, now)
+    return Pace(start=start, live_from=now, speed=arguments.speed)
 
 
 class Stop:
@@ -181,12 +206,20 @@ def _say(line: str) -> None:
     sys.stdout.flush()
 
 
-def _session() -> requests.Session:
+def _session(token: str | None) -> requests.Session:
     session = requests.Session()
     session.headers["User-Agent"] = "pipeline-exporter-demo"
-    if token := os.environ.get("PIPELINE_EXPORTER_TOKEN"):
+    if token is not None:
         session.headers["Authorization"] = f"Bearer {token}"
     return session
+
+
+def _token(environment: Mapping[str, str]) -> str | None:
+    """The token that the server asks for, from the variable, or from the file that another one names."""
+    if token := environment.get("PIPELINE_EXPORTER_TOKEN"):
+        return token
+    file = environment.get("PIPELINE_EXPORTER_TOKEN_FILE")
+    return (Path(file).read_text(encoding="utf-8").strip() or None) if file else None
 
 
 @contextlib.contextmanager

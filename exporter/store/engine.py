@@ -23,9 +23,9 @@ class BadDatabase(ValueError):
     """A database URL that cannot be used; the message says why."""
 
 
-def open_engine(url: str) -> Engine:
-    """Engine for a database URL. Raises BadDatabase. Does not connect yet."""
-    parsed = _parse(url)
+def open_engine(url: str, password: str | None = None) -> Engine:
+    """Engine for a database URL; a password may be given apart from it. Raises BadDatabase. Does not connect yet."""
+    parsed = _with_password(_parse(url), password)
     if parsed.get_backend_name() == "sqlite":
         return _sqlite(parsed)
     return create_engine(
@@ -60,6 +60,16 @@ def _parse(url: str) -> URL:
     if backend in ("postgresql", "postgres"):
         return parsed.set(drivername="postgresql+psycopg")
     raise BadDatabase(f"{backend} is not supported, expected sqlite or postgresql")
+
+
+def _with_password(url: URL, password: str | None) -> URL:
+    if password is None:
+        return url
+    if url.get_backend_name() == "sqlite":
+        raise BadDatabase("a password was given, and SQLite has none")
+    if url.password is not None:
+        raise BadDatabase("a password was given, and the URL holds one as well")
+    return url.set(password=password)
 
 
 def _sqlite(url: URL) -> Engine:

@@ -24,10 +24,16 @@ class Store:
 
     @classmethod
     def open(
-        cls, url: str, limits: Limits, *, queue_limit: int = 50_000, observer: Observer | None = None
+        cls,
+        url: str,
+        limits: Limits,
+        *,
+        password: str | None = None,
+        queue_limit: int = 50_000,
+        observer: Observer | None = None,
     ) -> Store:
         """Open a database and bring it to this version's schema. Raises BadDatabase, SchemaTooNew, SQLAlchemyError."""
-        engine = open_engine(url)
+        engine = open_engine(url, password)
         migrate(engine)
         return cls(engine, limits, queue_limit=queue_limit, observer=observer)
 

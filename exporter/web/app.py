@@ -37,7 +37,9 @@ def create_app(settings: Settings, store: Store, own: OwnMetrics) -> FastAPI:
     problems.install(app)
     own.queue_depth.set_function(lambda: store.writer.depth)
     own.queue_limit.set(store.writer.queue_limit)
-    reading = Reading(engine=store.engine, now=_now, grafana_url=settings.grafana_url)
+    reading = Reading(
+        engine=store.engine, now=_now, grafana_url=settings.grafana_url, public_url=settings.public_url
+    )
     exposition = Exposition(store.engine, store.limits, own, forecasts=active_forecasts)
     app.include_router(ingest.router(store.writer, own, settings.token, _now))
     app.include_router(scrape.router(exposition))

@@ -198,7 +198,7 @@ def test_numbers_are_those_of_the_code(name: str, said: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_options_and_variables_named_exist(name: str) -> None:
     of_others = {"enable-feature"}  # Prometheus'
-    of_demo = {"url", "speed", "seed", "backfill"}
+    of_demo = {"url", "speed", "seed", "backfill", "resume"}
     assert all(f'"--{option}"' in Path(demo.__file__).read_text(encoding="utf-8") for option in of_demo)
     options = set(re.findall(r"`--([a-z-]+)", TEXTS[name]))
     assert options <= {setting.name for setting in SETTINGS} | {"config"} | of_demo | of_others
