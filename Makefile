@@ -12,7 +12,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test check format docs env dev tools bench clean
+.PHONY: help run test check format docs dashboards env dev tools bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,7 @@ check: dev ## lint, format, types, import directions, shell scripts
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy $(CODE)
 	$(BIN)/lint-imports
+	$(BIN)/python -m dashboards --check
 	$(BIN)/shellcheck $$(grep -lE '^#!.*sh$$' .ci/* scripts/*)
 
 format: dev ## rewrite the code as `make check` wants it
@@ -39,6 +40,9 @@ format: dev ## rewrite the code as `make check` wants it
 
 docs: dev ## rewrite the generated parts of README.md and docs/
 	$(BIN)/python -m exporter.catalogue.document
+
+dashboards: dev ## write the Grafana dashboards anew, provisioning/dashboards/Pipelines
+	$(BIN)/python -m dashboards
 
 env: $(VENV)/server.stamp ## a virtual environment in .venv with the server
 

@@ -9,7 +9,7 @@ Grafana (`$__rate_interval`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from exporter.catalogue.metric import Kind, Metric
@@ -39,14 +39,17 @@ class Not:
 
 Wanted = str | Regex | Not | tuple[str, ...]
 """What a label must be: one value, one of several, a pattern, or anything else than these."""
+Where = Mapping[str, Wanted] | None
+"""Matchers that many queries have in common, beside the labels that one of them names."""
 
 
-def select(metric: Metric, suffix: str = "", /, **labels: Wanted) -> str:
+def select(metric: Metric, suffix: str = "", /, where: Where = None, **labels: Wanted) -> str:
     """Selector of the metric's series whose labels are as wanted: `pipeline_executions_total{status="failed"}`.
 
     Raises:
         WrongQuery: for a label that the metric lacks.
     """
+    labels = {**(where or {}), **labels}
     allowed = {*metric.labels, *_TARGET_LABELS} | ({"le"} if suffix == "_bucket" else set())
     for label in labels:
         if label not in allowed:
@@ -55,67 +58,86 @@ def select(metric: Metric, suffix: str = "", /, **labels: Wanted) -> str:
     return f"{metric.name}{suffix}" + (f"{{{matchers}}}" if matchers else "")
 
 
-def gauge(metric: Metric, *, by: Iterable[str] = (), fold: str = "max", **labels: Wanted) -> str:
+def gauge(
+    metric: Metric, *, by: Iterable[str] = (), fold: str = "max", where: Where = None, **labels: Wanted
+) -> str:
     """Value of a gauge, folded over what is not in `by`; with no `by`, every series without its replica labels."""
     _need(metric, Kind.GAUGE, Kind.SUMMARY)
-    return _folded(fold, metric, select(metric, **labels), by)
+    return _folded(fold, metric, select(metric, where=where, **labels), by)
 
 
-def count(metric: Metric, *, by: Iterable[str] = (), **labels: Wanted) -> str:
+def count(metric: Metric, *, by: Iterable[str] = (), where: Where = None, **labels: Wanted) -> str:
     """Number of label sets of a gauge."""
     _need(metric, Kind.GAUGE, Kind.SUMMARY)
-    inner = _without_replicas(select(metric, **labels))
+    inner = _without_replicas(select(metric, where=where, **labels))
     return f"count{_by(metric, by)}({inner})"
 
 
-def rate(metric: Metric, window: str, *, by: Iterable[str] = (), **labels: Wanted) -> str:
+def rate(
+    metric: Metric, window: str, *, by: Iterable[str] = (), where: Where = None, **labels: Wanted
+) -> str:
     """Increase a second of a counter, added up by labels."""
     _need(metric, Kind.COUNTER)
-    return _folded("sum", metric, f"rate({select(metric, **labels)}[{window}])", by)
+    return _folded("sum", metric, f"rate({select(metric, where=where, **labels)}[{window}])", by)
 
 
-def increase(metric: Metric, window: str, *, by: Iterable[str] = (), **labels: Wanted) -> str:
+def increase(
+    metric: Metric, window: str, *, by: Iterable[str] = (), where: Where = None, **labels: Wanted
+) -> str:
     """How much a counter grew within the window, added up by labels."""
     _need(metric, Kind.COUNTER)
-    return _folded("sum", metric, f"increase({select(metric, **labels)}[{window}])", by)
+    return _folded("sum", metric, f"increase({select(metric, where=where, **labels)}[{window}])", by)
 
 
-def total(metric: Metric, *, by: Iterable[str] = (), **labels: Wanted) -> str:
+def total(metric: Metric, *, by: Iterable[str] = (), where: Where = None, **labels: Wanted) -> str:
     """A counter as it stands, since its pipeline was first seen."""
     _need(metric, Kind.COUNTER)
-    return _folded("sum", metric, select(metric, **labels), by)
+    return _folded("sum", metric, select(metric, where=where, **labels), by)
 
 
-def observations(metric: Metric, window: str, *, by: Iterable[str] = (), **labels: Wanted) -> str:
+def observations(
+    metric: Metric, window: str, *, by: Iterable[str] = (), where: Where = None, **labels: Wanted
+) -> str:
     """How many observations a histogram took within the window."""
     _need(metric, Kind.HISTOGRAM)
-    return _folded("sum", metric, f"increase({select(metric, '_count', **labels)}[{window}])", by)
+    return _folded("sum", metric, f"increase({select(metric, '_count', where, **labels)}[{window}])", by)
 
 
-def observed(metric: Metric, window: str, *, by: Iterable[str] = (), **labels: Wanted) -> str:
+def observed(
+    metric: Metric, window: str, *, by: Iterable[str] = (), where: Where = None, **labels: Wanted
+) -> str:
     """Sum of a histogram's observations within the window, in the metric's unit."""
     _need(metric, Kind.HISTOGRAM)
-    return _folded("sum", metric, f"increase({select(metric, '_sum', **labels)}[{window}])", by)
+    return _folded("sum", metric, f"increase({select(metric, '_sum', where, **labels)}[{window}])", by)
 
 
-def mean(metric: Metric, window: str, *, by: Iterable[str] = (), **labels: Wanted) -> str:
+def mean(
+    metric: Metric, window: str, *, by: Iterable[str] = (), where: Where = None, **labels: Wanted
+) -> str:
     """Mean of a histogram's observations; no value where there were none."""
     by = tuple(by)
-    sums, counts = observed(metric, window, by=by, **labels), observations(metric, window, by=by, **labels)
+    sums, counts = (
+        observed(metric, window, by=by, where=where, **labels),
+        observations(metric, window, by=by, where=where, **labels),
+    )
     return f"{sums} / ({counts} > 0)"
 
 
-def quantile(q: float, metric: Metric, window: str, *, by: Iterable[str] = (), **labels: Wanted) -> str:
+def quantile(
+    q: float, metric: Metric, window: str, *, by: Iterable[str] = (), where: Where = None, **labels: Wanted
+) -> str:
     """Quantile of a histogram's observations, interpolated within its buckets."""
     _need(metric, Kind.HISTOGRAM)
-    inner = f"rate({select(metric, '_bucket', **labels)}[{window}])"
+    inner = f"rate({select(metric, '_bucket', where, **labels)}[{window}])"
     return f"histogram_quantile({q:g}, {_folded('sum', metric, inner, ('le', *by))})"
 
 
-def heat(metric: Metric, window: str, *, by: Iterable[str] = (), **labels: Wanted) -> str:
+def heat(
+    metric: Metric, window: str, *, by: Iterable[str] = (), where: Where = None, **labels: Wanted
+) -> str:
     """Observations within the window by bucket, as a heatmap wants them."""
     _need(metric, Kind.HISTOGRAM)
-    inner = f"increase({select(metric, '_bucket', **labels)}[{window}])"
+    inner = f"increase({select(metric, '_bucket', where, **labels)}[{window}])"
     return _folded("sum", metric, inner, ("le", *by))
 
 

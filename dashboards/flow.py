@@ -1,0 +1,125 @@
+"""The flow of a pipeline as Grafana's node graph, fed by Prometheus alone.
+
+The panel takes a frame for nodes or edges by the names of its fields, so each figure is a query of its own whose label
+`stat` says which field it is; `joinByLabels` makes one frame out of them. Every stage and edge is filled up with zeros
+from the info metrics: an edge whose end is missing would break the whole panel.
+"""
+
+from __future__ import annotations
+
+from dashboards import links, look
+from dashboards.grafana.fields import by_name
+from dashboards.grafana.panels import Panel
+from dashboards.grafana.targets import Target, prom
+from dashboards.grafana.transformations import join_by_labels
+from dashboards.scope import ONE_PIPELINE
+from exporter.catalogue.metric import Metric
+from exporter.catalogue.metrics import (
+    EDGE_INFO,
+    EDGE_ITEMS,
+    STAGE_ACTIVE,
+    STAGE_DURATION,
+    STAGE_EXECUTIONS,
+    STAGE_INFO,
+    STAGE_LAYOUT_X,
+    STAGE_LAYOUT_Y,
+)
+from exporter.catalogue.promql import gauge, quantile, rate
+from exporter.domain.status import Status
+
+_WINDOW = "10m"
+"""Over which rates are taken: `$__rate_interval` would make them flicker."""
+_WIDTH, _HEIGHT = 1150, 380
+"""Pixels that a drawing may take at zoom 1: what is larger is drawn closer together."""
+_DENSITY = 0.85
+
+_INFO = gauge(STAGE_INFO, by=("stage", "kind"), where=ONE_PIPELINE)
+_ZERO = f"0 * {gauge(STAGE_INFO, by=('stage',), where=ONE_PIPELINE)}"
+_ENDED = rate(STAGE_EXECUTIONS, _WINDOW, by=("stage",), where=ONE_PIPELINE)
+
+
+def flow(title: str, description: str) -> Panel:
+    """Stages with their rate, p95 and a ring of how they ended; arrows with the items that went along."""
+    return Panel(
+        type="nodeGraph",
+        title=title,
+        description=description,
+        targets=[*_nodes(), *_edges()],
+        transformations=[
+            join_by_labels("stat", ("id", "title", "subtitle"), r"/^n\d+$/"),
+            join_by_labels("stat", ("id", "source", "target"), r"/^e\d+$/"),
+        ],
+        properties={
+            "noValue": "No stages known yet: they appear with the first execution, or when declared."
+        },
+        overrides=[by_name("id", links=[links.to_stage(links.VALUE)])],
+        options={
+            "nodes": {
+                "mainStatUnit": "/min",
+                "secondaryStatUnit": "s p95",
+                "arcs": [
+                    {"field": "arc__succeeded", "color": look.GREEN},
+                    {"field": "arc__failed", "color": look.RED},
+                    {"field": "arc__cancelled", "color": look.ORANGE},
+                    {"field": "arc__idle", "color": "#6e7178"},
+                ],
+            },
+            "edges": {"mainStatUnit": "items/s"},
+            "zoomMode": "cooperative",
+            "layoutAlgorithm": "layered",
+        },
+    )
+
+
+def _nodes() -> list[Target]:
+    figures = {
+        "mainstat": f"60 * {_ENDED}",
+        "secondarystat": f"({quantile(0.95, STAGE_DURATION, _WINDOW, by=('stage',), where=ONE_PIPELINE)}) >= 0",
+        "arc__succeeded": _share(Status.SUCCEEDED, Status.SKIPPED),
+        "arc__failed": _share(Status.FAILED, Status.TIMED_OUT),
+        "arc__cancelled": _share(Status.CANCELLED),
+        "arc__idle": f"{_ENDED} == bool 0",
+        "fixedX": _place(STAGE_LAYOUT_X, _WIDTH),
+        "fixedY": _place(STAGE_LAYOUT_Y, _HEIGHT),
+        "detail__active": gauge(STAGE_ACTIVE, by=("stage",), fold="sum", where=ONE_PIPELINE),
+    }
+    return [
+        prom(_node(expr, field), ref=f"n{number}", instant=True)
+        for number, (field, expr) in enumerate(figures.items(), start=1)
+    ]
+
+
+def _edges() -> list[Target]:
+    items = rate(EDGE_ITEMS, _WINDOW, by=("source", "target"), where=ONE_PIPELINE)
+    zero = f"0 * {gauge(EDGE_INFO, by=('source', 'target'), where=ONE_PIPELINE)}"
+    figures = {"mainstat": items, "thickness": f"clamp_max(1 + 2 * ln(1 + {items}), 10)"}
+    return [
+        prom(
+            f'label_replace(label_join(({expr}) or on (source, target) ({zero}), "id", "->", "source", "target"), '
+            f'"stat", "{field}", "", "")',
+            ref=f"e{number}",
+            instant=True,
+        )
+        for number, (field, expr) in enumerate(figures.items(), start=1)
+    ]
+
+
+def _node(expr: str, field: str) -> str:
+    filled = f"((({expr}) or on (stage) ({_ZERO})) * on (stage) group_left (kind) {_INFO})"
+    labelled = (
+        f'label_replace(label_replace({filled}, "id", "$1", "stage", "(.+)"), "title", "$1", "stage", "(.+)")'
+    )
+    return f'label_replace(label_replace({labelled}, "subtitle", "$1", "kind", "(.*)"), "stat", "{field}", "", "")'
+
+
+def _share(*statuses: Status) -> str:
+    part = rate(STAGE_EXECUTIONS, _WINDOW, by=("stage",), status=statuses, where=ONE_PIPELINE)
+    return f"{part} / clamp_min({_ENDED}, 1e-9)"
+
+
+def _place(metric: Metric, room: int) -> str:
+    """Where a stage stands from the panel's middle, in pixels; nothing fits itself to the panel."""
+    places = gauge(metric, by=("stage",), where=ONE_PIPELINE)
+    first, last = f"scalar(min({places}))", f"scalar(max({places}))"
+    closeness = f"clamp_max({room} / clamp_min(vector({last} - {first}), 1), {_DENSITY})"
+    return f"({places} - ({first} + {last}) / 2) * scalar({closeness})"

@@ -1,0 +1,130 @@
+"""Dashboards by uid, and how one leads to another. Never change a uid: Grafana would keep both."""
+
+from __future__ import annotations
+
+from dashboards.grafana.fields import Link
+from dashboards.grafana.json import Json
+
+HOME = "pipelines-home"
+PIPELINE = "pipelines-pipeline"
+STAGE = "pipelines-stage"
+EXECUTION = "pipelines-execution"
+ERRORS = "pipelines-errors"
+STREAMS = "pipelines-streams"
+QUALITY = "pipelines-quality"
+LLM = "pipelines-llm"
+SCHEDULES = "pipelines-schedules"
+LIVE = "pipelines-live"
+EXPORTER = "pipelines-exporter"
+
+_SOURCES = "${datasource:queryparam}&${sql:queryparam}&${traces:queryparam}"
+
+
+def _path(uid: str) -> str:
+    return f"/d/{uid}/{uid.removeprefix('pipelines-')}"
+
+
+def field(name: str) -> str:
+    """Value of another field in the clicked row, fit for a URL."""
+    return (
+        f"${{__data.fields[{name!r}]:percentencode}}".replace("'", '"')
+        if " " in name
+        else (f"${{__data.fields.{name}:percentencode}}")
+    )
+
+
+def label(name: str) -> str:
+    """Value of a label of the clicked series, fit for a URL."""
+    return f"${{__field.labels.{name}:percentencode}}"
+
+
+VALUE = "${__value.raw:percentencode}"
+"""The clicked value itself, fit for a URL."""
+VARIABLE_ENVIRONMENT = "${environment:queryparam}"
+VARIABLE_PIPELINE = "${pipeline:queryparam}"
+
+
+def to_board(uid: str, title: str, *, extra: str = "") -> Link:
+    """Another dashboard with the same environment, pipelines and time."""
+    query = "&".join(
+        filter(None, (_SOURCES, VARIABLE_ENVIRONMENT, VARIABLE_PIPELINE, "${__url_time_range}", extra))
+    )
+    return Link(title, f"{_path(uid)}?{query}")
+
+
+def to_pipeline(pipeline: str, environment: str | None = None) -> Link:
+    """One pipeline. `environment`: where the row says it; else the chosen ones."""
+    where = f"var-environment={environment}" if environment else VARIABLE_ENVIRONMENT
+    return Link(
+        "Open pipeline", f"{_path(PIPELINE)}?{_SOURCES}&{where}&var-pipeline={pipeline}&${{__url_time_range}}"
+    )
+
+
+def to_stage(stage: str, pipeline: str | None = None, environment: str | None = None) -> Link:
+    """One stage of a pipeline: the row's, or the chosen one."""
+    where = f"var-environment={environment}" if environment else VARIABLE_ENVIRONMENT
+    whose = f"var-pipeline={pipeline}" if pipeline else VARIABLE_PIPELINE
+    return Link(
+        "Open stage", f"{_path(STAGE)}?{_SOURCES}&{where}&{whose}&var-stage={stage}&${{__url_time_range}}"
+    )
+
+
+def to_execution(
+    execution: str = "${__data.fields.execution_id}",
+    begin: str = "${__data.fields.from_ms}",
+    end: str = "${__data.fields.to_ms}",
+) -> Link:
+    """One execution in its own time range, out of the row's hidden columns."""
+    return Link(
+        "Open execution", f"{_path(EXECUTION)}?{_SOURCES}&var-execution_id={execution}&from={begin}&to={end}"
+    )
+
+
+def to_execution_now(execution: str, *, title: str = "Open execution") -> Link:
+    """One execution in the dashboard's time range, where the row knows no better."""
+    return Link(title, f"{_path(EXECUTION)}?{_SOURCES}&var-execution_id={execution}&${{__url_time_range}}")
+
+
+def to_errors(
+    *, pipeline: str | None = None, environment: str | None = None, extra: str = "", title: str = "Errors"
+) -> Link:
+    """The errors of a pipeline."""
+    where = f"var-environment={environment}" if environment else VARIABLE_ENVIRONMENT
+    whose = f"var-pipeline={pipeline}" if pipeline else VARIABLE_PIPELINE
+    query = "&".join(filter(None, (_SOURCES, where, whose, "${__url_time_range}", extra)))
+    return Link(title, f"{_path(ERRORS)}?{query}")
+
+
+_TOP = (
+    (HOME, "Home", "What is wrong, where, since when"),
+    (ERRORS, "Errors", "Errors and alerts"),
+    (SCHEDULES, "Schedules", "What is late or was missed; service levels"),
+    (STREAMS, "Streams", "Rates, lag, buffers, dead letters"),
+    (QUALITY, "Quality", "Data quality"),
+    (LLM, "LLM", "Language models: tokens, cost, latency"),
+    (LIVE, "Live", "This very second"),
+    (EXPORTER, "Exporter", "The exporter itself"),
+)
+
+
+def navigation(own: str, *, pipeline: bool = False) -> list[Json]:
+    """The links on top of a dashboard: to all others, with variables and time."""
+    found = [_dashboard_link(title, f"{_path(uid)}", tooltip) for uid, title, tooltip in _TOP if uid != own]
+    if pipeline:
+        found.insert(1, _dashboard_link("Pipeline", _path(PIPELINE), "The pipeline"))
+    return found
+
+
+def _dashboard_link(title: str, url: str, tooltip: str) -> Json:
+    return {
+        "type": "link",
+        "title": title,
+        "tooltip": tooltip,
+        "url": url,
+        "icon": "apps",
+        "keepTime": True,
+        "includeVars": True,
+        "asDropdown": False,
+        "targetBlank": False,
+        "tags": [],
+    }

@@ -1,0 +1,76 @@
+"""Colours, signs and thresholds, the same on every dashboard."""
+
+from __future__ import annotations
+
+from dashboards.grafana.fields import Steps, mapping
+from exporter.domain.status import Status
+
+GREY = "#8a8f98"
+GREEN, YELLOW, ORANGE, RED, DARK_RED = "green", "yellow", "orange", "red", "dark-red"
+BLUE, PURPLE, TEXT = "blue", "purple", "text"
+
+COLOR: dict[str, str] = {
+    Status.QUEUED: PURPLE,
+    Status.RUNNING: BLUE,
+    Status.PAUSED: YELLOW,
+    Status.SUCCEEDED: GREEN,
+    Status.FAILED: RED,
+    Status.CANCELLED: ORANGE,
+    Status.TIMED_OUT: DARK_RED,
+    Status.SKIPPED: GREY,
+    Status.LOST: "dark-orange",
+}
+_SIGN = {
+    Status.QUEUED: "…",
+    Status.RUNNING: "▸",
+    Status.PAUSED: "‖",
+    Status.SUCCEEDED: " ",
+    Status.FAILED: "✗",
+    Status.CANCELLED: "⊘",
+    Status.TIMED_OUT: "⧖",
+    Status.SKIPPED: "–",
+    Status.LOST: "?",
+}
+
+
+def _words(status: str) -> str:
+    return status.replace("_", " ")
+
+
+STATUS = mapping((status.value, _words(status), COLOR[status]) for status in Status)
+"""A status as a coloured word."""
+
+STATUS_SIGN = mapping(
+    [
+        *((status.value, f"{_SIGN[status]} {_words(status)}", COLOR[status]) for status in Status),
+        ("retried", "↻ succeeded after a retry", "light-green"),
+    ]
+)
+"""The same with a sign in front. A grid's narrow cell shows just the sign, for those who do not tell red from green."""
+
+STATUS_NUMBER = {status.value: number for number, status in enumerate(Status)}
+"""A status as a number, where a query can answer no words."""
+STATUS_OF_NUMBER = mapping((str(STATUS_NUMBER[status]), _words(status), COLOR[status]) for status in Status)
+
+NEUTRAL: Steps = ((None, TEXT),)
+COUNT_OF_BAD: Steps = ((None, GREY), (0, GREEN), (1, RED))
+"""No answer is grey, none is green, any is red."""
+COUNT_TO_WATCH: Steps = ((None, GREY), (0, GREEN), (1, ORANGE), (10, RED))
+SUCCESS_RATIO: Steps = ((None, GREY), (0, RED), (0.8, ORANGE), (0.95, GREEN))
+FAILED_RATIO: Steps = ((None, GREEN), (0.001, YELLOW), (0.2, ORANGE), (0.5, RED))
+AGAINST_USUAL: Steps = ((None, GREEN), (-0.1, TEXT), (0.25, ORANGE), (1, RED))
+"""How much longer than usual: -0.1 is a tenth faster, 1 twice as long."""
+
+QUANTILE_COLOR = {"p50": GREEN, "p95": ORANGE, "p99": RED}
+
+SEVERITY = mapping([("critical", "critical", RED), ("warning", "warning", ORANGE), ("info", "info", BLUE)])
+LEVEL = mapping(
+    [
+        ("critical", "critical", DARK_RED),
+        ("error", "error", RED),
+        ("warning", "warning", ORANGE),
+        ("info", "info", BLUE),
+        ("debug", "debug", GREY),
+    ]
+)
+YES_NO = mapping([("0", "no", GREEN), ("1", "yes", ORANGE)])

@@ -1,0 +1,104 @@
+"""Tables that several dashboards have: executions, with links to each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dashboards import links, look
+from dashboards.grafana.fields import by_name, by_regex
+from dashboards.grafana.json import Json
+from dashboards.grafana.panels import Panel, table
+from dashboards.grafana.targets import sql
+from exporter.domain.status import FAILING
+
+BAD = "(" + ", ".join(f"'{status}'" for status in sorted(FAILING)) + ")"
+"""Final statuses after which somebody has to look, for `status IN …`."""
+
+HIDDEN = by_regex("^(execution_id|from_ms|to_ms)$", hidden=True)
+"""Columns that only links read."""
+
+
+def status_column(name: str = "Status", width: int = 110) -> Json:
+    """A status as a pill."""
+    return by_name(name, mappings=look.STATUS, cell="pill", width=width)
+
+
+def ago_column(name: str, *, width: int = 140, no_value: str = "never", **properties: Any) -> Json:
+    """A time, said as how long ago."""
+    return by_name(name, unit="dateTimeFromNow", width=width, no_value=no_value, **properties)
+
+
+def seconds_column(name: str, *, width: int = 95, decimals: int = 1, **properties: Any) -> Json:
+    """A duration."""
+    return by_name(name, unit="s", decimals=decimals, width=width, no_value=" ", **properties)
+
+
+def progress_column(name: str = "Progress", *, width: int | None = None) -> Json:
+    """A part of one as a bar."""
+    return by_name(
+        name,
+        unit="percentunit",
+        decimals=0,
+        min=0,
+        max=1,
+        cell={"type": "gauge", "mode": "basic", "valueDisplayMode": "text"},
+        color=look.BLUE,
+        width=width,
+        min_width=None if width else 95,
+    )
+
+
+def success_column(name: str = "Success", *, width: int = 140) -> Json:
+    """A ratio of successes as a coloured bar."""
+    return by_name(
+        name,
+        unit="percentunit",
+        decimals=1,
+        min=0,
+        max=1,
+        cell={"type": "gauge", "mode": "basic", "valueDisplayMode": "text"},
+        steps=look.SUCCESS_RATIO,
+        width=width,
+        no_value=" ",
+    )
+
+
+def executions(
+    title: str,
+    description: str,
+    where: str,
+    *,
+    no_value: str,
+    with_pipeline: bool,
+    limit: int = 100,
+) -> Panel:
+    """The latest executions for which `where` holds, newest first."""
+    pipeline = 'pipeline AS "Pipeline", environment AS "Environment",' if with_pipeline else ""
+    query = f"""
+        SELECT queued_at AS "Queued", {pipeline} status AS "Status", duration_seconds AS "Duration",
+          error_stage AS "Stage",
+          CASE WHEN error_message IS NOT NULL THEN concat_ws(': ', error_type, error_message) END AS "Error",
+          trigger AS "Trigger", external_id AS "Run", id AS execution_id, from_ms, to_ms
+        FROM executions WHERE {where} ORDER BY queued_at DESC LIMIT {limit}
+    """
+    columns = [
+        by_name("Queued", width=165, links=[links.to_execution()]),
+        by_name(
+            "Pipeline",
+            width=170,
+            links=[links.to_pipeline(links.field("Pipeline"), links.field("Environment"))],
+        ),
+        by_name("Environment", width=110),
+        status_column(),
+        seconds_column("Duration"),
+        by_name("Stage", width=130, no_value=" "),
+        by_name("Error", min_width=200, no_value=" ", inspect=True),
+        by_name("Trigger", width=90, no_value=" "),
+        by_name("Run", width=220, links=[links.to_execution()]),
+        HIDDEN,
+    ]
+    if not with_pipeline:
+        columns = [
+            column for column in columns if column["matcher"]["options"] not in ("Pipeline", "Environment")
+        ]
+    return table(title, description, sql(query), columns=columns, no_value=no_value)
