@@ -22,23 +22,27 @@ def parse_length(text: str) -> timedelta:
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """When the simulation begins, from when on it is live, and how much faster than life it goes.
+    """When a story begins, when it ends if it is history, and how much faster than life it goes.
 
-    From `start` to `live_from` it is history: the same pipelines with the same durations, started more rarely
-    and telling less (no progress, no chatter), so that seven days stay below 150,000 events. A shorter
-    history is denser and a longer one thinner.
+    A story without an end is live. History has the same pipelines with the same durations, started more rarely
+    and telling less (no progress, no chatter), so that seven days stay below 150,000 events. `thin` makes its
+    starts rarer still, as a history longer than that is not to be larger.
     """
 
     start: datetime
-    live_from: datetime
+    end: datetime | None = None
     speed: float = 1.0
+    thin: float = 1.0
+
+    @property
+    def live(self) -> bool:
+        """Whether it happens now."""
+        return self.end is None
 
     def real(self, seconds: float) -> float:
         """Wall-clock seconds that so many seconds of the story take."""
         return seconds / self.speed
 
-    def between(self, live: float, history: float, *, is_live: bool) -> float:
-        """Wall-clock seconds between two starts: `live` at speed 1, `history` in a history of seven days."""
-        if is_live:
-            return self.real(live)
-        return max(self.real(live), history * ((self.live_from - self.start) / WEEK))
+    def between(self, live: float, history: float) -> float:
+        """Wall-clock seconds between two starts: `live` at speed 1, `history` in the past, whatever the speed."""
+        return self.real(live) if self.live else max(self.real(live), history * self.thin)

@@ -21,6 +21,7 @@ import requests
 from exporter.demo.clock import Pace, parse_length
 from exporter.demo.dispatcher import Dispatcher
 from exporter.demo.earlier import latest_start
+from exporter.demo.history import Day, History, nothing_known
 from exporter.demo.pipelines import all_pipelines
 from exporter.demo.sender import MOST_EVENTS, Rejected, Sender, Stopped
 from exporter.demo.simulation import Simulation
@@ -32,6 +33,8 @@ DEFAULT_URL = "http://127.0.0.1:9877"
 _LONGEST_SLEEP = 0.2
 _FLUSH_EVERY = 0.4
 _STATUS_EVERY = 60.0
+_HISTORY_AFTER = 15.0
+"""Seconds of the story in which every pipeline starts for the first time."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -54,12 +57,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--backfill",
         type=_length,
         metavar="LENGTH",
-        help="first send so much history, like 7d or 12h: fewer executions, the same durations",
+        help="send so much history, too, like 7d or 12h: fewer executions, the same durations",
     )
     parser.add_argument(
         "--resume",
         action="store_true",
-        help="let the history begin where that of an earlier demo ends, if the server knows one",
+        help="leave out the history that the server knows from an earlier demo",
     )
 
 
@@ -73,14 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
         return 2
     with _stop_on_signals() as stop, _session(token) as session:
         try:
-            pace = _pace(arguments, url, session, stop)
-            Demo(
-                simulation=Simulation(pace, arguments.seed),
-                sender=Sender(url, session, wait=stop.wait, say=_say),
-                stop=stop,
-            ).run()
-        except Stopped:
-            _say("stopped before it began")
+            _demo(arguments, url, session, stop).run()
         except Rejected as error:
             _say(str(error))
             return 1
@@ -90,17 +86,25 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _pace(arguments: argparse.Namespace, url: str, session: requests.Session, stop: Stop) -> Pace:
-    """From when to when history is told. Raises Stopped, Rejected."""
-    now = datetime.now(UTC)
-    start = now - (arguments.backfill or timedelta())
-    if arguments.resume and start < now:
-        pipelines = all_pipelines()
-        latest = latest_start(url, session, pipelines, since=start, wait=stop.wait, say=_say)
-        if latest is not None:
-            _say(f"an earlier demo is known until {latest:%Y-%m-%d %H:%M}; history begins there")
-            start = min(latest, now)
-    return Pace(start=start, live_from=now, speed=arguments.speed)
+def _demo(arguments: argparse.Namespace, url: str, session: requests.Session, stop: Stop) -> Demo:
+    now, pipelines = datetime.now(UTC), all_pipelines()
+
+    def known(day: Day) -> datetime | None:
+        return latest_start(url, session, pipelines, since=day.start, until=day.end, wait=stop.wait, say=_say)
+
+    return Demo(
+        simulation=Simulation(Pace(now, speed=arguments.speed), arguments.seed),
+        history=History(
+            pipelines,
+            now,
+            arguments.backfill or timedelta(),
+            seed=arguments.seed,
+            speed=arguments.speed,
+            known=known if arguments.resume else nothing_known,
+        ),
+        sender=Sender(url, session, wait=stop.wait, say=_say),
+        stop=stop,
+    )
 
 
 class Stop:
@@ -127,57 +131,59 @@ class Stop:
 
 @dataclass(slots=True)
 class Demo:
-    """The pipelines, at work in step with the wall clock."""
+    """The pipelines, at work in step with the wall clock, and beside them their history while it is being told."""
 
     simulation: Simulation
+    history: History
     sender: Sender
     stop: Stop
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     def run(self) -> None:
-        """Send history, then what happens, until asked to stop. Raises Rejected."""
-        pipelines = all_pipelines()
-        pace = self.simulation.pace
+        """Send what happens until asked to stop, and history in between. Raises Rejected."""
+        pace, pipelines = self.simulation.pace, self.history.pipelines
         Dispatcher(self.simulation, pipelines).open()
         settings = f"speed {pace.speed:g}, seed {self.simulation.seed}"
         _say(f"{len(pipelines)} pipelines for {self.sender.url}, {settings}")
+        # A history that ends before any start would look like starts missed since then.
+        history_from = pace.start + timedelta(seconds=pace.real(_HISTORY_AFTER))
+        next_status = self.now() + timedelta(seconds=_STATUS_EVERY)
         try:
-            if pace.start < pace.live_from:
-                self._send_history()
-            if not self.stop.wanted():
-                _say("live; Ctrl-C ends the demo and cancels what still runs")
             self._send_live()
+            _say("live; Ctrl-C ends the demo and cancels what still runs")
+            while not self.stop.wanted():
+                self._send_live()
+                if self.history.over or self.now() < history_from:
+                    self.stop.wait(_FLUSH_EVERY)
+                else:
+                    self._send_history()
+                if self.now() >= next_status:
+                    next_status += timedelta(seconds=_STATUS_EVERY)
+                    under_way = len(self.simulation.open)
+                    _say(f"{self.sender.delivered} events delivered, {under_way} executions under way")
             self._end()
         except Stopped as stopped:
             _say(f"stopped while the server was away: {stopped}")
 
-    def _send_history(self) -> None:
-        pace = self.simulation.pace
-        events = self.simulation.events_until(pace.live_from)
-        told = -1
+    def _send_live(self) -> None:
+        # While the server is away send() does not return, and the story waits; afterwards it catches up.
+        events = self.simulation.events_until(self.now())
         while not self.stop.wanted() and (batch := list(islice(events, MOST_EVENTS))):
             self.sender.send(batch)
-            percent = round(100 * ((batch[-1].time - pace.start) / (pace.live_from - pace.start)))
-            if percent // 10 > told:
-                told = percent // 10
-                reached = f"{batch[-1].time:%Y-%m-%d %H:%M}"
-                _say(f"history: {percent} %, {self.sender.delivered} events, at {reached}")
 
-    def _send_live(self) -> None:
-        next_status = self.now() + timedelta(seconds=_STATUS_EVERY)
-        while not self.stop.wanted():
-            # While the server is away send() does not return, and the story waits; afterwards it catches up.
-            events = self.simulation.events_until(self.now())
-            while not self.stop.wanted() and (batch := list(islice(events, MOST_EVENTS))):
-                self.sender.send(batch)
-            if self.now() >= next_status:
-                next_status += timedelta(seconds=_STATUS_EVERY)
-                under_way = len(self.simulation.open)
-                _say(f"{self.sender.delivered} events delivered, {under_way} executions under way")
-            self.stop.wait(_FLUSH_EVERY)
+    def _send_history(self) -> None:
+        done = self.history.done
+        self.sender.send(self.history.next(MOST_EVENTS))
+        if self.history.over:
+            known = self.history.told_until
+            until = f"; the server knew it until {known:%Y-%m-%d %H:%M}" if known else ""
+            _say(f"history: complete, {self.sender.delivered} events delivered{until}")
+        elif self.history.done > done:
+            _say(f"history: {self.history.done:.0%}, {self.sender.delivered} events delivered")
 
     def _end(self) -> None:
         """Cancel what runs: nobody goes on with it, and a next demo should not find it still running."""
+        self.sender.send(self.history.cancel())
         events = self.simulation.cancel()
         cancelled = sum(event.type == "pipeline.execution.finished" for event in events)
         self.sender.send(events)

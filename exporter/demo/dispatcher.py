@@ -22,42 +22,48 @@ class Dispatcher:
         self.pipelines = {pipeline.key: pipeline for pipeline in pipelines}
         self._latest: dict[tuple[str, str], Task] = {}
         self._serials = {key: count() for key in self.pipelines}
-        self._numbers = {key: count() for key in self.pipelines}
+        self._numbers = {
+            key: count(_number_at(simulation, pipeline)) for key, pipeline in self.pipelines.items()
+        }
 
     def open(self) -> None:
-        """Declare every pipeline and put its starts on the agenda."""
+        """Put the starts of every pipeline on the agenda, and declare all of them if this is live."""
         for pipeline in self.pipelines.values():
-            pipeline.declare(self.simulation)
+            if self.simulation.live:
+                pipeline.declare(self.simulation)
             self.simulation.begin(self._keep_going(pipeline))
 
     def _keep_going(self, pipeline: Pipeline) -> Process:
         if pipeline.restarts is not None:
             yield self.simulation.pace.real(pipeline.first)
             yield from self._restart(pipeline)
+        elif not (pipeline.schedule or pipeline.arrivals):
             return
-        if not self.simulation.live:
-            yield from self._history(pipeline)
-            self._numbers[pipeline.key] = count()
-            pipeline.declare(self.simulation)
-        if pipeline.paused or not (pipeline.schedule or pipeline.arrivals):
-            return
-        yield self.simulation.pace.real(pipeline.first)
-        # The first one does not wait for the schedule: somebody wants to see something.
-        self._start(pipeline, "manual" if pipeline.follows_cron(self.simulation) else pipeline.trigger)
+        elif not self.simulation.live:
+            yield from self._in_history(pipeline)
+        elif not pipeline.paused:
+            yield from self._live(pipeline)
+
+    def _live(self, pipeline: Pipeline) -> Process:
+        if not pipeline.keeps_to_the_day(self.simulation):
+            yield self.simulation.pace.real(pipeline.first)
+            # The first one does not wait for the schedule: somebody wants to see something.
+            self._start(pipeline, "manual" if pipeline.follows_cron(self.simulation) else pipeline.trigger)
         while True:
             yield self._until_next(pipeline)
             self._start(pipeline, pipeline.trigger)
 
-    def _history(self, pipeline: Pipeline) -> Process:
-        if pipeline.schedule or pipeline.arrivals:
-            while (wait := self._until_next(pipeline)) < self.simulation.until_live:
-                yield wait
-                self._start(pipeline, pipeline.trigger)
-        yield self.simulation.until_live
+    def _in_history(self, pipeline: Pipeline) -> Process:
+        margin = self.simulation.pace.real(pipeline.longest)
+        while (wait := self._until_next(pipeline)) < self.simulation.until_end - margin:
+            yield wait
+            self._start(pipeline, pipeline.trigger)
 
     def _until_next(self, pipeline: Pipeline) -> float:
         gap = pipeline.gap(self.simulation)
         now = self.simulation.instant
+        if pipeline.schedule and pipeline.keeps_to_the_day(self.simulation):
+            return pipeline.schedule.until_next_day(now)
         if pipeline.follows_cron(self.simulation):
             # Minutes of every time zone's clock coincide with those of UTC as far as these schedules go.
             return gap - now.timestamp() % gap
@@ -108,3 +114,13 @@ class Dispatcher:
         if execution.status == "succeeded" and not execution.dead:
             for name in pipeline.starts:
                 self._start(self.pipelines[pipeline.environment, name], "upstream", execution)
+
+
+def _number_at(simulation: Simulation, pipeline: Pipeline) -> int:
+    """The number of the first start: 0 live; in history about as many as there were since the epoch.
+
+    So what befalls every n-th execution goes on from one day of history to the next.
+    """
+    if simulation.live:
+        return 0
+    return int(simulation.instant.timestamp() / pipeline.gap(simulation))

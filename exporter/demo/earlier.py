@@ -21,10 +21,11 @@ def latest_start(
     pipelines: Sequence[Pipeline],
     *,
     since: datetime,
+    until: datetime,
     wait: Wait,
     say: Say,
 ) -> datetime | None:
-    """When the latest execution of these pipelines started, or was queued, if any was since then.
+    """When the latest execution of these pipelines started, or was queued, if any was from the one time to the other.
 
     Waits for a server that is away. Raises Stopped, or Rejected if what answers is not an exporter.
     """
@@ -32,6 +33,7 @@ def latest_start(
     wanted: dict[str, str | Sequence[str]] = {
         "pipeline": names,
         "from": timestamp(since),
+        "to": timestamp(until),
         "sort": "-started_at",
         "limit": "1",
     }

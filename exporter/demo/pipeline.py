@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 from exporter.demo.error import Error
 from exporter.demo.identity import Identifier, universal
@@ -17,12 +19,31 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """When executions are due, live at speed 1: every so many seconds; `cron`, if given, says the same."""
+    """When executions are due, live at speed 1: every so many seconds; `cron`, if given, says the same.
+
+    `daily`: hour and minute of the time zone's clock of what is due once a day, now as in history.
+    """
 
     every: float
     cron: str | None = None
     timezone: str = "UTC"
     grace: float = 15.0
+    daily: tuple[int, int] | None = None
+
+    def until_next_day(self, now: datetime) -> float:
+        """Seconds until the clock of the time zone shows the time of day again."""
+        hour, minute = self.daily or (0, 0)
+        local = now.astimezone(ZoneInfo(self.timezone))
+        due = local.replace(hour=hour, minute=minute, second=0, microsecond=0)
+        if due <= local:
+            due += timedelta(days=1)
+        # Both to UTC: within a time zone, differences count hours that a change of the clock left out.
+        return (due.astimezone(UTC) - now.astimezone(UTC)).total_seconds()
+
+
+def daily(hour: int, minute: int, timezone: str, *, grace: float) -> Schedule:
+    """Due once a day."""
+    return Schedule(86_400, f"{minute} {hour} * * *", timezone, grace, (hour, minute))
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +104,8 @@ class Pipeline:
     It starts by its `schedule`; or about every `arrivals` seconds, as people and other systems ask for it; or
     when another one that names it in `starts` has succeeded; or, if `restarts` is given, again that many
     seconds after it ended. `first` is when in the first minute of live it starts for the first time.
-    `history_every` seconds lie between starts in a history of seven days. `punctuality` gives how many
+    `history_every` seconds lie between starts in history, where none is started that could not end before it
+    does: `longest` is how many seconds one may take. `punctuality` gives how many
     seconds late the n-th start is, or None if it is missed; without `overlaps` a start waits in the queue
     until the execution before it ended. `heartbeat` is the longest silence of an execution. `body` performs
     an execution in place of going through the graph of stages. `graph_from_events`: the graph is not
@@ -105,6 +127,7 @@ class Pipeline:
     starts: tuple[str, ...] = ()
     first: float = 5.0
     history_every: float = 1800.0
+    longest: float = 600.0
     overlaps: bool = False
     punctuality: Callable[[int], float | None] = on_time
     heartbeat: float | None = None
@@ -135,7 +158,7 @@ class Pipeline:
             "stages": None if self.graph_from_events else [_declared(stage) for stage in self.stages] or None,
             "streams": list(self.streams) or None,
             "schedule": self._declared_schedule(simulation),
-            "paused": self.paused and simulation.live,
+            "paused": self.paused,
             "llm_budget_usd": self.llm_budget_usd,
         }
         simulation.emit("pipeline.declared", {key: value for key, value in told.items() if value is not None})
@@ -143,11 +166,17 @@ class Pipeline:
     def gap(self, simulation: Simulation) -> float:
         """Wall-clock seconds between two scheduled starts, on average between two that nobody scheduled."""
         live = self.schedule.every if self.schedule else self.arrivals or 60.0
-        return simulation.pace.between(live, self.history_every, is_live=simulation.live)
+        return simulation.pace.between(live, self.history_every)
 
     def follows_cron(self, simulation: Simulation) -> bool:
         """Whether starts keep to round times of the clock: live and at the speed of life only."""
         return simulation.live and simulation.pace.speed == 1 and bool(self.schedule and self.schedule.cron)
+
+    def keeps_to_the_day(self, simulation: Simulation) -> bool:
+        """Whether it is due once a day, at the speed of life and in history."""
+        return bool(self.schedule and self.schedule.daily) and (
+            not simulation.live or simulation.pace.speed == 1
+        )
 
     def _declared_schedule(self, simulation: Simulation) -> dict[str, object] | None:
         if self.schedule is None:

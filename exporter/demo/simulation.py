@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from heapq import heappop, heappush
 from itertools import count
+from math import inf
 from random import Random
 from typing import Protocol
 
@@ -50,14 +51,19 @@ class Simulation:
         self.pace = pace
         self.seed = seed
         self.open: dict[Cancellable, None] = {}
+        self.live = pace.live
+        """Whether it happens now: then all is told, and starts follow each other closely."""
         self._now = _microseconds(pace.start)
-        self._live_from = _microseconds(pace.live_from)
+        self._end = None if pace.end is None else _microseconds(pace.end)
         self._agenda: list[tuple[int, int, Task]] = []
         self._order = count()
         self._outbox: deque[Event] = deque()
         self._sequence = count(1)
-        # The start makes ids of one run of the demo differ from those of the next with the same seed.
+        # The start makes ids of one run of the demo differ from those of the next with the same seed, and those of
+        # a day of history the same however often it is told.
         self._stem = f"{self._now:x}-{seed}"
+        # Live, a seed tells the same story whenever it is started; each day of history is another one.
+        self._luck = str(seed) if self.live else self._stem
 
     @property
     def instant(self) -> datetime:
@@ -65,14 +71,9 @@ class Simulation:
         return _instant(self._now)
 
     @property
-    def live(self) -> bool:
-        """Whether history is over."""
-        return self._now >= self._live_from
-
-    @property
-    def until_live(self) -> float:
-        """Wall-clock seconds of history that remain."""
-        return max(0, self._live_from - self._now) / 1e6
+    def until_end(self) -> float:
+        """Wall-clock seconds of history that remain; infinite in a story that goes on."""
+        return inf if self._end is None else max(0, self._end - self._now) / 1e6
 
     @property
     def next_instant(self) -> datetime | None:
@@ -81,7 +82,7 @@ class Simulation:
 
     def random(self, *names: object) -> Random:
         """A source of chance of one's own, so that pipelines do not change each other's stories."""
-        return Random("/".join(str(part) for part in (self.seed, *names)))
+        return Random("/".join(str(part) for part in (self._luck, *names)))
 
     def digest(self, *names: object) -> str:
         """64 hex digits that depend on seed, start and names: material for ids."""
@@ -89,16 +90,15 @@ class Simulation:
         return blake2b(text.encode(), digest_size=32).hexdigest()
 
     def phase(self, live: float, history: float) -> float:
-        """Where in a recurring cycle the time is, 0…1; cycles begin with the history and again with live."""
+        """Where in a recurring cycle the time is, 0…1; live they begin with the story, in history with the epoch."""
         if self.live:
-            return (self._now - self._live_from) / 1e6 / self.pace.real(live) % 1
-        elapsed = (self.instant - self.pace.start).total_seconds()
-        return elapsed / self.pace.between(live, history, is_live=False) % 1
+            elapsed = (self.instant - self.pace.start).total_seconds()
+            return elapsed / self.pace.real(live) % 1
+        return self._now / 1e6 / history % 1
 
     def sampling(self, live: float, history: float) -> float:
-        """Wall-clock seconds until a stream is measured again; a pause in history ends where live begins."""
-        pause = self.pace.between(live, history, is_live=self.live)
-        return pause if self.live else min(pause, self.until_live)
+        """Wall-clock seconds until a stream is measured again; the last time is where history ends."""
+        return min(self.pace.between(live, history), self.until_end)
 
     def begin(self, process: Process, after: float = 0.0) -> Task:
         """Put a process on the agenda, `after` wall-clock seconds from now."""

@@ -10,13 +10,26 @@ from exporter.demo.pipelines import (
     imaging,
     learning,
     llm,
+    nightly,
     quality,
     streaming,
     trouble,
     warehouse,
 )
 
-_FAMILIES = (everyday, trouble, imaging, documents, warehouse, cdc, streaming, llm, quality, learning)
+_FAMILIES = (
+    everyday,
+    trouble,
+    imaging,
+    documents,
+    warehouse,
+    cdc,
+    streaming,
+    llm,
+    quality,
+    learning,
+    nightly,
+)
 
 
 def all_pipelines() -> tuple[Pipeline, ...]:

@@ -79,12 +79,11 @@ class Capture:
         self.down_for = 0
 
     def play(self) -> Process:
-        """Work until the demo ends."""
+        """Work until the demo ends, in history until the worker is replaced at the end of the day."""
         for attempt in (self.capture, self.buffer, self.sink):
             attempt.start()
         steps = 0
-        while True:
-            pause = self.simulation.sampling(live=6, history=1200)
+        while pause := self.simulation.sampling(live=6, history=1200):
             yield pause
             steps += 1
             begin, end = _OUTAGE
@@ -96,6 +95,10 @@ class Capture:
                 for attempt in (self.capture, self.buffer, self.sink):
                     attempt.use(seconds)
                     attempt.count()
+        for attempt in (self.capture, self.buffer, self.sink):
+            attempt.finish()
+        self.execution.log("warning", "drained and stopped: a new version is deployed")
+        self.execution.finish()
 
     def _commit_or_fail(self, *, down: bool) -> None:
         if not down:

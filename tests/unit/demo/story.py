@@ -5,24 +5,34 @@ from datetime import UTC, datetime, timedelta
 from exporter.demo.clock import Pace
 from exporter.demo.dispatcher import Dispatcher
 from exporter.demo.event import Event
+from exporter.demo.history import History, Known, nothing_known
 from exporter.demo.pipelines import all_pipelines
 from exporter.demo.simulation import Simulation
 
 NOW = datetime(2026, 11, 22, 5, 3, 17, 123456, tzinfo=UTC)
 
 
-def tell(
-    live: timedelta,
+def tell(live: timedelta, *, speed: float = 1.0, seed: int = 1, now: datetime = NOW) -> list[Event]:
+    """What the demo tells from now until `live` later."""
+    simulation = Simulation(Pace(now, speed=speed), seed)
+    Dispatcher(simulation, all_pipelines()).open()
+    return list(simulation.events_until(now + live))
+
+
+def tell_history(
+    length: timedelta,
     *,
-    history: timedelta = timedelta(),
     speed: float = 1.0,
     seed: int = 1,
     now: datetime = NOW,
+    known: Known = nothing_known,
 ) -> list[Event]:
-    """What the demo tells from `history` before `now` until `live` after it."""
-    simulation = Simulation(Pace(now - history, now, speed), seed)
-    Dispatcher(simulation, all_pipelines()).open()
-    return list(simulation.events_until(now + live))
+    """What the demo tells of so much history, day by day, the latest first."""
+    history = History(all_pipelines(), now, length, seed, speed, known)
+    events = []
+    while batch := history.next(500):
+        events += batch
+    return events
 
 
 def text(event: Event, field: str) -> str:

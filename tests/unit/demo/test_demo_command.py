@@ -87,15 +87,40 @@ def test_a_signal_ends_it_cleanly_and_cancels_what_runs(server: Recorder, number
     assert {headers["Authorization"] for headers in server.headers} == {"Bearer secret"}
 
 
-def test_history_comes_first_and_live_follows(server: Recorder) -> None:
-    with start("--url", server.url, "--backfill", "3m", "--speed", "20") as demo:
+def test_live_comes_first_and_history_beside_it(server: Recorder) -> None:
+    with start("--url", server.url, "--backfill", "2h", "--speed", "50") as demo:
         assert demo.stdout is not None
-        assert any("live" in line for line in demo.stdout)
+        assert any("history: complete" in line for line in demo.stdout)
         demo.terminate()
         demo.communicate(timeout=60)
     assert demo.returncode == 0
-    times = [str(event["time"]) for batch in server.batches for event in batch]
-    assert times == sorted(times)
+    live = [str(event["time"]) for event in server.batches[0]]
+    firsts = [min(str(event["time"]) for event in batch) for batch in server.batches]
+    assert min(firsts) < min(live)
+    assert firsts.index(min(firsts)) > 0
+    # What is live goes on while history is told.
+    assert max(str(event["time"]) for event in server.batches[-1]) > max(live)
+
+
+def test_a_history_that_is_interrupted_leaves_nothing_running(server: Recorder) -> None:
+    with start("--url", server.url, "--backfill", "7d", "--speed", "50") as demo:
+        assert demo.stdout is not None
+        assert any("history: 1" in line for line in demo.stdout)
+        demo.terminate()
+        demo.communicate(timeout=60)
+    assert demo.returncode == 0
+    open_ones = set()
+    for batch in server.batches:
+        for event in batch:
+            data = event["data"]
+            assert isinstance(data, dict)
+            key = (data["pipeline"], data.get("execution"))
+            if event["type"] == "pipeline.execution.queued":
+                open_ones.add(key)
+            elif event["type"] == "pipeline.execution.finished":
+                open_ones.discard(key)
+    # Those whose process died tell nothing more, here as in life.
+    assert {pipeline for pipeline, _ in open_ones} <= {"video-transcode"}
 
 
 def test_it_ends_cleanly_while_the_server_is_away() -> None:

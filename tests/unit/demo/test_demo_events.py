@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from exporter.demo.event import Event, timestamp
-from tests.unit.demo.story import NOW, of_type, tell, text
+from tests.unit.demo.story import NOW, of_type, tell, tell_history, text
 from tests.unit.demo.vocabulary import is_valid
 
 LIVE = timedelta(minutes=12)
@@ -15,12 +15,13 @@ LIVE = timedelta(minutes=12)
 
 @pytest.fixture(
     scope="module",
-    params=[(1, 1.0, timedelta(hours=1)), (7, 60.0, timedelta())],
-    ids=["after a history", "60 times as fast"],
+    params=["live", "60 times as fast", "history"],
 )
 def events(request: pytest.FixtureRequest) -> list[Event]:
-    seed, speed, history = request.param
-    return tell(LIVE / speed, history=history, speed=speed, seed=seed)
+    if request.param == "history":
+        return tell_history(timedelta(hours=5), seed=3)
+    seed, speed = {"live": (1, 1.0), "60 times as fast": (7, 60.0)}[request.param]
+    return tell(LIVE / speed, speed=speed, seed=seed)
 
 
 def attempt_of(event: Event) -> tuple[str, ...]:

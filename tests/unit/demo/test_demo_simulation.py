@@ -11,8 +11,9 @@ from exporter.demo.simulation import Process, Simulation
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
-def a_simulation(history: timedelta = timedelta(), speed: float = 1.0) -> Simulation:
-    return Simulation(Pace(NOON - history, NOON, speed), seed=1)
+def a_simulation(history: timedelta | None = None) -> Simulation:
+    pace = Pace(NOON) if history is None else Pace(NOON - history, NOON)
+    return Simulation(pace, seed=1)
 
 
 def seconds(*numbers: float) -> list[datetime]:
@@ -77,18 +78,23 @@ def test_cancelling_tells_what_was_open_end_once() -> None:
     assert simulation.cancel() == []
 
 
-def test_a_pause_in_history_ends_where_live_begins() -> None:
-    simulation = a_simulation(history=timedelta(minutes=10))
-    assert simulation.sampling(live=5, history=7 * 86_400) == 600
+def test_the_last_pause_in_history_ends_where_history_does() -> None:
+    simulation = a_simulation(history=timedelta(minutes=30))
+    assert simulation.sampling(live=5, history=1200) == 1200
+    list(simulation.events_until(NOON - timedelta(minutes=10)))
+    assert simulation.sampling(live=5, history=1200) == 600
     list(simulation.events_until(NOON))
-    assert simulation.live
-    assert simulation.sampling(live=5, history=7 * 86_400) == 5
+    assert simulation.sampling(live=5, history=1200) == 0
 
 
-def test_speed_makes_everything_shorter() -> None:
-    pace = Pace(NOON, NOON, speed=60)
-    assert pace.real(90) == 1.5
-    assert pace.between(300, 3600, is_live=True) == 5
+def test_live_never_ends() -> None:
+    assert a_simulation().sampling(live=5, history=1200) == 5
+
+
+def test_speed_makes_everything_shorter_but_the_pauses_of_history() -> None:
+    assert Pace(NOON, speed=60).real(90) == 1.5
+    assert Pace(NOON, speed=60).between(300, 3600) == 5
+    assert Pace(NOON, NOON + timedelta(days=1), speed=60).between(300, 3600) == 3600
 
 
 @pytest.mark.parametrize(

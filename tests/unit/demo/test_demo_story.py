@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from exporter.demo.event import Event
-from tests.unit.demo.story import NOW, of_type, tell, text
+from tests.unit.demo.story import NOW, of_type, tell, tell_history, text
 from tests.unit.demo.vocabulary import STATUSES, TYPES
 
 MINUTE = timedelta(minutes=1)
@@ -30,7 +30,8 @@ def errors(events: list[Event]) -> list[dict[str, object]]:
 
 
 def test_the_same_seed_tells_the_same_story() -> None:
-    assert tell(2 * MINUTE, history=20 * MINUTE) == tell(2 * MINUTE, history=20 * MINUTE)
+    assert tell(2 * MINUTE) == tell(2 * MINUTE)
+    assert tell_history(20 * MINUTE) == tell_history(20 * MINUTE)
 
 
 def test_another_seed_tells_another_story() -> None:
@@ -189,27 +190,14 @@ def test_graphs_stages_and_runs_come_in_every_form(first_minutes: list[Event]) -
 
 
 def test_seven_days_of_history_are_below_150_000_events() -> None:
-    events = tell(timedelta(), history=timedelta(days=7))
+    events = tell_history(timedelta(days=7))
     assert 50_000 < len(events) < 150_000
     ends = Counter(text(event, "status") for event in of_type(events, "execution.finished"))
     assert 0.88 < ends["succeeded"] / ends.total() < 0.97
 
 
 def test_a_longer_history_is_thinner_rather_than_larger() -> None:
-    assert len(tell(timedelta(), history=timedelta(days=60))) < 150_000
-
-
-def test_after_a_history_the_schedules_are_declared_anew() -> None:
-    events = tell(timedelta(), history=30 * MINUTE)
-    schedules = [
-        event.data["schedule"]
-        for event in of_type(events, "declared")
-        if event.data["pipeline"] == "sales_warehouse_nightly"
-    ]
-    assert [next(iter(schedule)) for schedule in schedules if isinstance(schedule, dict)] == [
-        "every_seconds",
-        "cron",
-    ]
+    assert len(tell_history(timedelta(days=60))) < 150_000
 
 
 def test_a_faster_story_takes_less_time_and_stays_on_the_clock() -> None:
@@ -230,8 +218,8 @@ def test_a_faster_story_takes_less_time_and_stays_on_the_clock() -> None:
     "again_after", [timedelta(microseconds=1), timedelta(seconds=61), timedelta(hours=5)]
 )
 def test_the_next_demo_repeats_no_id_of_this_one(again_after: timedelta) -> None:
-    first = tell(5 * MINUTE, history=20 * MINUTE)
-    second = tell(5 * MINUTE, history=20 * MINUTE, now=NOW + 5 * MINUTE + again_after)
+    first = tell(5 * MINUTE)
+    second = tell(5 * MINUTE, now=NOW + 5 * MINUTE + again_after)
     assert not {event.id for event in first} & {event.id for event in second}
     assert not executions(of_type(first, "execution.queued")) & executions(
         of_type(second, "execution.queued")

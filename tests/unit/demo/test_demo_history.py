@@ -1,0 +1,96 @@
+"""History: day by day, the latest first, and none of it twice."""
+
+from collections import defaultdict
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from exporter.demo.event import Event
+from exporter.demo.history import Day, days
+from tests.unit.demo.story import NOW, of_type, tell_history, text
+
+MIDNIGHT = NOW.replace(hour=0, minute=0, second=0, microsecond=0)
+DAY = timedelta(days=1)
+
+
+@pytest.fixture(scope="module")
+def two_days() -> list[Event]:
+    return tell_history(2 * DAY)
+
+
+def test_days_end_at_midnight_and_the_latest_comes_first() -> None:
+    assert days(NOW - DAY, NOW) == [Day(MIDNIGHT, NOW), Day(NOW - DAY, MIDNIGHT)]
+    assert days(NOW, NOW) == []
+
+
+def test_history_is_told_from_the_latest_day_to_the_earliest(two_days: list[Event]) -> None:
+    told = list(dict.fromkeys(event.time.date() for event in two_days))
+    assert sorted(told, reverse=True) == told
+
+
+def test_nothing_is_told_from_outside_the_time_asked_for(two_days: list[Event]) -> None:
+    assert all(NOW - 2 * DAY <= event.time <= NOW for event in two_days)
+
+
+def test_whole_days_are_told_with_the_same_ids_whenever_the_demo_starts(two_days: list[Event]) -> None:
+    def yesterday(events: list[Event]) -> list[Event]:
+        return [event for event in events if MIDNIGHT - DAY < event.time < MIDNIGHT]
+
+    assert yesterday(two_days)
+    assert yesterday(two_days) == yesterday(tell_history(2 * DAY, now=NOW + timedelta(hours=5)))
+
+
+def test_a_day_that_is_known_is_left_out() -> None:
+    def known(day: Day) -> datetime | None:
+        return day.end - timedelta(minutes=20) if day.end == MIDNIGHT else None
+
+    told = tell_history(DAY, known=known)
+    assert told
+    assert all(event.time >= MIDNIGHT for event in told)
+
+
+def test_a_day_that_is_known_in_part_is_told_from_there_on() -> None:
+    since = datetime(2026, 11, 21, 14, tzinfo=UTC)
+
+    def known(day: Day) -> datetime | None:
+        return since if day.start <= since < day.end else None
+
+    told = tell_history(timedelta(days=1), known=known)
+    assert min(event.time for event in told) >= since
+    assert min(event.time for event in told) < since + timedelta(hours=1)
+
+
+def test_a_store_that_knows_all_is_told_nothing() -> None:
+    assert tell_history(7 * DAY, known=lambda day: day.end - timedelta(minutes=1)) == []
+
+
+def test_every_execution_of_history_ends_in_it_unless_its_process_died(two_days: list[Event]) -> None:
+    def executions(kind: str) -> dict[str, set[str]]:
+        found = defaultdict(set)
+        for event in of_type(two_days, f"execution.{kind}"):
+            found[text(event, "pipeline")].add(text(event, "execution"))
+        return found
+
+    ended = executions("finished")
+    left = {name for name, runs in executions("queued").items() if runs - ended[name]}
+    assert left <= {"video-transcode"}
+
+
+def test_what_is_due_once_a_day_keeps_to_the_clock_of_its_time_zone(two_days: list[Event]) -> None:
+    due = [
+        event
+        for event in of_type(two_days, "execution.queued")
+        if event.data["pipeline"] == "nightly-billing"
+    ]
+    assert [(event.time.hour, event.time.minute) for event in due] == [(1, 30)] * 2
+
+
+def test_two_days_are_not_alike(two_days: list[Event]) -> None:
+    took: dict[object, list[float]] = defaultdict(list)
+    started = {text(event, "execution"): event.time for event in of_type(two_days, "execution.started")}
+    for event in of_type(two_days, "execution.finished"):
+        if event.data["pipeline"] == "metrics-rollup":
+            start = started[text(event, "execution")]
+            took[start.date()].append((event.time - start).total_seconds())
+    first, second, *_ = took.values()
+    assert not set(first) & set(second)
