@@ -70,9 +70,10 @@ def executions(
     *,
     no_value: str,
     with_pipeline: bool,
+    brief: bool = False,
     limit: int = 100,
 ) -> Panel:
-    """The latest executions for which `where` holds, newest first."""
+    """The latest executions for which `where` holds, newest first. `brief`: less, for a narrow panel."""
     pipeline = 'pipeline AS "Pipeline", environment AS "Environment",' if with_pipeline else ""
     query = f"""
         SELECT queued_at AS "Queued", {pipeline} status AS "Status", duration_seconds AS "Duration",
@@ -97,8 +98,10 @@ def executions(
         by_name("Run", width=220, links=[links.to_execution()]),
         HIDDEN,
     ]
-    if not with_pipeline:
-        columns = [
-            column for column in columns if column["matcher"]["options"] not in ("Pipeline", "Environment")
-        ]
-    return table(title, description, sql(query), columns=columns, no_value=no_value)
+    left_out = {
+        *(() if with_pipeline else ("Pipeline", "Environment")),
+        *(("Environment", "Duration", "Trigger", "Run") if brief else ()),
+    }
+    shown = [column for column in columns if column["matcher"]["options"] not in left_out]
+    hidden = [by_regex(f"^({'|'.join(sorted(left_out))})$", hidden=True)] if brief else []
+    return table(title, description, sql(query), columns=[*shown, *hidden], no_value=no_value)

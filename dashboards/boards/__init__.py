@@ -1,5 +1,5 @@
 """The dashboards, one module each, with a function `board()`."""
 
-from dashboards.boards import pipeline
+from dashboards.boards import home, pipeline, stage
 
-BOARDS = (pipeline.board(),)
+BOARDS = (home.board(), pipeline.board(), stage.board())

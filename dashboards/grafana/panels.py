@@ -228,17 +228,28 @@ def heatmap(
     interval: str = "1m",
     cell_unit: str = "short",
     no_value: str = "nothing in this time range",
+    buckets: int | None = None,
+    links: Sequence[Link] = (),
 ) -> Panel:
-    """Buckets of a classic histogram over time; the target has `format="heatmap"`. Dots are exemplars."""
+    """Counts by value over time.
+
+    The target answers a classic histogram's buckets (`format="heatmap"`); dots are exemplars. With `buckets` it answers
+    single values, and Grafana sorts them into so many.
+    """
+    calculation = {
+        "xBuckets": {"mode": "count", "value": "60"},
+        "yBuckets": {"mode": "count", "value": str(buckets), "scale": {"type": "linear"}},
+    }
     return Panel(
         type="heatmap",
         title=title,
         description=description,
         targets=[target],
         interval=interval,
-        properties=style(no_value=no_value, scaleDistribution={"type": "linear"}),
+        properties=style(no_value=no_value, links=links, scaleDistribution={"type": "linear"}),
         options={
-            "calculate": False,
+            "calculate": buckets is not None,
+            "calculation": calculation if buckets else None,
             "yAxis": {"unit": unit, "axisPlacement": "left"},
             "rowsFrame": {"layout": "auto"},
             "cellGap": 1,

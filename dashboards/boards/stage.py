@@ -1,0 +1,266 @@
+"""One stage of a pipeline: is it the bottleneck, does it fail, what does it use."""
+
+from __future__ import annotations
+
+from dashboards import links, look
+from dashboards.boards import stage_tables
+from dashboards.grafana.dashboard import Dashboard
+from dashboards.grafana.dashboard import board as a_board
+from dashboards.grafana.fields import by_name
+from dashboards.grafana.layout import section, strip
+from dashboards.grafana.panels import Panel, heatmap, stat, timeseries
+from dashboards.grafana.targets import prom, sql
+from dashboards.scope import ONE_PIPELINE, ONE_STAGE, WHERE_STAGE, of_stage
+from exporter.catalogue.metrics import (
+    STAGE_ACTIVE,
+    STAGE_BASELINE,
+    STAGE_CPU,
+    STAGE_DURATION,
+    STAGE_EXECUTIONS,
+    STAGE_ITEMS,
+    STAGE_RETRIES,
+)
+from exporter.catalogue.promql import gauge, heat, increase, observed, quantile, rate
+from exporter.domain.status import Status
+
+_FAILED = (Status.FAILED, Status.TIMED_OUT)
+
+
+def board() -> Dashboard:
+    return a_board(
+        links.STAGE,
+        "Stage",
+        "One stage: how its attempts end, how long they take against usual, what they work on and use.",
+        [
+            strip(4, *_figures()),
+            strip(9, _outcomes(), _durations()),
+            strip(9, _heat(), _items()),
+            strip(9, (14, stage_tables.errors()), (10, stage_tables.instances())),
+            strip(11, stage_tables.attempts()),
+            section("Resources", strip(9, _cpu(), _memory()), strip(9, _cpu_heat(), _memory_heat())),
+            section("Logs", strip(12, stage_tables.logs()), collapsed=True),
+        ],
+        variables=of_stage(),
+        links=links.navigation(links.STAGE, pipeline=True),
+    )
+
+
+def _figures() -> list[Panel]:
+    ended = increase(STAGE_EXECUTIONS, "$__range", where=ONE_STAGE)
+    failed = increase(STAGE_EXECUTIONS, "$__range", where=ONE_STAGE, status=_FAILED)
+    p95 = quantile(0.95, STAGE_DURATION, "$__range", where=ONE_STAGE)
+    usual = f"max({gauge(STAGE_BASELINE, where=ONE_STAGE, quantile='0.95')})"
+    share = (
+        f"{observed(STAGE_DURATION, '$__range', where=ONE_STAGE)} / "
+        f"{observed(STAGE_DURATION, '$__range', where=ONE_PIPELINE)}"
+    )
+    return [
+        stat(
+            "Attempts",
+            "Attempts that ended in the time range.",
+            prom(f"round({ended})", instant=True),
+            steps=look.NEUTRAL,
+        ),
+        stat(
+            "Failed",
+            "Attempts in the time range that failed or timed out.",
+            prom(f"round({failed})", instant=True),
+            steps=look.COUNT_OF_BAD,
+            links=[links.to_errors()],
+        ),
+        stat(
+            "Retries",
+            "Attempts beyond the first. Many retries hide an error that deserves a fix.",
+            prom(f"round({increase(STAGE_RETRIES, '$__range', where=ONE_STAGE)})", instant=True),
+            steps=look.COUNT_TO_WATCH,
+        ),
+        stat(
+            "Success",
+            "Part of the attempts that did not fail.",
+            prom(f"1 - {failed} / ({ended} > 0)", instant=True),
+            steps=look.SUCCESS_RATIO,
+            unit="percentunit",
+            decimals=1,
+            no_value="no attempts",
+        ),
+        stat(
+            "p95",
+            "95 % of the attempts in the time range took at most this long.",
+            prom(p95, instant=True),
+            steps=look.NEUTRAL,
+            unit="s",
+            decimals=1,
+            no_value="no attempts",
+        ),
+        stat(
+            "Against usual",
+            "p95 now compared with the p95 of recent successes: 100 % is twice as long.",
+            prom(f"({p95}) / {usual} - 1", instant=True),
+            steps=look.AGAINST_USUAL,
+            unit="percentunit",
+            decimals=0,
+            no_value="not known",
+        ),
+        stat(
+            "Share of time",
+            "Of all the time that the pipeline's stages took: the largest holds the pipeline back.",
+            prom(share, instant=True),
+            steps=((None, look.TEXT), (0.4, look.ORANGE)),
+            unit="percentunit",
+            decimals=0,
+            no_value="no attempts",
+        ),
+        stat(
+            "Active",
+            "Attempts that have not ended.",
+            prom(f"sum({gauge(STAGE_ACTIVE, where=ONE_STAGE)})", instant=True),
+            steps=((None, look.GREY), (0, look.TEXT), (1, look.BLUE)),
+        ),
+    ]
+
+
+def _outcomes() -> Panel:
+    return timeseries(
+        "Attempts by outcome",
+        "Attempts that ended, by status, in each interval, and retries. Anything but green wants a look.",
+        prom(
+            f"{increase(STAGE_EXECUTIONS, '$__interval', by=('status',), where=ONE_STAGE)} > 0", "{{status}}"
+        ),
+        prom(f"{increase(STAGE_RETRIES, '$__interval', where=ONE_STAGE)} > 0", "retries"),
+        unit="short",
+        bars=True,
+        stacked=True,
+        interval="2m",
+        decimals=0,
+        calcs=("sum",),
+        overrides=[
+            *(by_name(status.value, color=look.COLOR[status]) for status in Status),
+            by_name(
+                "retries",
+                color=look.YELLOW,
+                drawStyle="line",
+                lineWidth=2,
+                fillOpacity=0,
+                stacking={"mode": "none"},
+            ),
+        ],
+    )
+
+
+def _durations() -> Panel:
+    return timeseries(
+        "Duration",
+        "p50, p95 and p99 of the attempts, and the usual p95 dashed. Bad: p95 well above the dashed line. Diamonds "
+        "are single executions.",
+        *(
+            prom(
+                quantile(q, STAGE_DURATION, "$__rate_interval", where=ONE_STAGE),
+                f"p{q * 100:.0f}",
+                exemplar=q == 0.99,
+            )
+            for q in (0.5, 0.95, 0.99)
+        ),
+        prom(f"max({gauge(STAGE_BASELINE, where=ONE_STAGE, quantile='0.95')})", "usual p95"),
+        unit="s",
+        interval="2m",
+        gap_ms=1_800_000,
+        overrides=[
+            *(by_name(name, color=color) for name, color in look.QUANTILE_COLOR.items()),
+            by_name("usual p95", color=look.GREY, lineStyle={"fill": "dash", "dash": [8, 8]}, fillOpacity=0),
+        ],
+    )
+
+
+def _heat() -> Panel:
+    return heatmap(
+        "Distribution of durations",
+        "Attempts by duration. A second band above the first is a slow kind of input, or a slow host.",
+        prom(
+            heat(STAGE_DURATION, "$__rate_interval", where=ONE_STAGE),
+            "{{le}}",
+            format="heatmap",
+            exemplar=True,
+        ),
+        unit="s",
+        interval="2m",
+    )
+
+
+def _items() -> Panel:
+    return timeseries(
+        "Items a second",
+        "What the stage took in and gave out. Bad: out falls while in stays.",
+        prom(rate(STAGE_ITEMS, "$__rate_interval", by=("direction",), where=ONE_STAGE), "{{direction}}"),
+        unit="cps",
+        interval="2m",
+        no_value="This stage does not say how many items it handles.",
+        overrides=[by_name("in", color=look.BLUE), by_name("out", color=look.GREEN)],
+    )
+
+
+def _cpu() -> Panel:
+    return timeseries(
+        "CPU",
+        "Cores that the stage's attempts used at the same time, on average.",
+        prom(rate(STAGE_CPU, "$__rate_interval", where=ONE_STAGE), "cores"),
+        unit="short",
+        interval="2m",
+        no_value="This stage does not say what CPU time it uses.",
+    )
+
+
+def _memory() -> Panel:
+    query = f"""
+        SELECT coalesce(ended_at, now()) AS time, memory_peak_bytes AS "peak memory", cpu_seconds AS "CPU time"
+        FROM stages WHERE $__timeFilter(queued_at) AND {WHERE_STAGE}
+          AND (memory_peak_bytes IS NOT NULL OR cpu_seconds IS NOT NULL)
+        ORDER BY 1 LIMIT 5000
+    """
+    return timeseries(
+        "Memory and CPU time of each attempt",
+        "One point for each attempt, where it ended. Bad: memory that climbs from one to the next.",
+        sql(query, format="time_series"),
+        unit="bytes",
+        points=True,
+        fill=0,
+        gap_ms=False,
+        no_value="This stage does not say what memory it uses.",
+        overrides=[
+            by_name("peak memory", color=look.PURPLE, lineWidth=0),
+            by_name("CPU time", color=look.BLUE, lineWidth=0, unit="s", axisPlacement="right"),
+        ],
+    )
+
+
+def _memory_heat() -> Panel:
+    query = f"""
+        SELECT queued_at AS time, memory_peak_bytes AS value FROM stages
+        WHERE $__timeFilter(queued_at) AND {WHERE_STAGE} AND memory_peak_bytes IS NOT NULL
+        ORDER BY 1 LIMIT 20000
+    """
+    return heatmap(
+        "Peak memory of attempts",
+        "Attempts by the most memory that they held. A band that climbs is a leak or growing input.",
+        sql(query, format="time_series"),
+        unit="bytes",
+        scheme="Purples",
+        buckets=16,
+        no_value="This stage does not say what memory it uses.",
+    )
+
+
+def _cpu_heat() -> Panel:
+    query = f"""
+        SELECT queued_at AS time, cpu_seconds / nullif(duration_seconds, 0) AS value FROM stages
+        WHERE $__timeFilter(queued_at) AND {WHERE_STAGE} AND cpu_seconds IS NOT NULL AND duration_seconds > 0
+        ORDER BY 1 LIMIT 20000
+    """
+    return heatmap(
+        "Cores used by attempts",
+        "Attempts by CPU time over duration: 1 is one core all the time; far below, the stage waits for something.",
+        sql(query, format="time_series"),
+        unit="short",
+        scheme="Oranges",
+        buckets=16,
+        no_value="This stage does not say what CPU time it uses.",
+    )
