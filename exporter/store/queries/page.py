@@ -22,9 +22,9 @@ from sqlalchemy.exc import OperationalError
 
 from exporter.store.queries import text
 from exporter.store.queries.order import Order, Position
-from exporter.store.queries.walk import Statement, TextWalk, Walk, in_order, walk, within
+from exporter.store.queries.walk import Statement, TextWalk, Walk, in_order, lasting, walk, within
 from exporter.store.queries.wanted import Condition
-from exporter.store.schema import execution_search, executions
+from exporter.store.schema import duration_sort, execution_search, executions
 
 LOOKS = (1_000, 4_000, 15_000)
 LOOKS_ALONG_TEXTS = (1_000, 19_000)
@@ -35,6 +35,9 @@ FEW = 5_000
 """Executions that may be gathered and sorted for one page."""
 
 FEW_TEXTS = 2_000
+NOT_COUNTED = ("external_id", "trigger")
+"""Columns whose values are not counted alone: the first is counted anyway, the second has no index."""
+
 PATIENCE = "100ms"
 """How long PostgreSQL may count matches: all trigrams of a rare word may be common, and then it reads every text."""
 
@@ -180,7 +183,10 @@ def _supersets(
         choices.append([fixed["external_id"]])
     if "pipeline_id" in fixed and "status" in fixed:
         choices.append([fixed["pipeline_id"], fixed["status"], *limits])
-    choices += [[each, *limits] for name, each in fixed.items() if name != "external_id"]
+    if condition.is_timed:
+        timed = lasting(duration_sort, condition)
+        choices.append([fixed["pipeline_id"], *timed] if "pipeline_id" in fixed else timed)
+    choices += [[each, *limits] for name, each in fixed.items() if name not in NOT_COUNTED]
     if limits:
         choices.append(limits)
     for where in choices:

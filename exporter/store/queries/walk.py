@@ -54,7 +54,7 @@ class Path:
 
     def covers(self, condition: Condition) -> bool:
         """Whether all that it passes is wanted."""
-        if condition.words or (condition.is_ranged and self.by is not By.STARTED):
+        if condition.words or condition.is_timed or (condition.is_ranged and self.by is not By.STARTED):
             return False
         return set(self.columns) == set(condition.equal)
 
@@ -155,13 +155,16 @@ class Walk:
         # Only what the index does not hold already costs a look at the row.
         if self.covers:
             return []
-        return [executions.c.sort_at, *(executions.c[name] for name in self.condition.equal)]
+        timed = [executions.c.duration] if self.condition.is_timed else []
+        return [executions.c.sort_at, *timed, *(executions.c[name] for name in self.condition.equal)]
 
     def accepted(self, candidates: Statement) -> Select[Any]:
         """Of rows that it passes those that are wanted."""
         columns = candidates.subquery().c
         condition = self.condition
         where = _limits(columns.sort_at, condition)
+        if condition.is_timed:
+            where += lasting(columns.duration, condition)
         where += [columns[name].in_(values) for name, values in condition.equal.items()]
         if condition.words:
             where.append(text.says_all(columns.id, condition.words))
@@ -185,7 +188,7 @@ class TextWalk:
     @property
     def covers(self) -> bool:
         """Whether all that it passes is wanted."""
-        return self._is_exact and not self.condition.is_ranged
+        return self._is_exact and not (self.condition.is_ranged or self.condition.is_timed)
 
     @property
     def _is_exact(self) -> bool:
@@ -223,9 +226,8 @@ class TextWalk:
         )
 
     def _in_range(self, found: Select[Any], id_: ColumnElement[str]) -> Select[Any]:
-        if not self.condition.is_ranged:
-            return found
-        return found.join(executions, executions.c.id == id_).where(*within(self.condition))
+        limits = within(self.condition) + lasting(executions.c.duration, self.condition)
+        return found.join(executions, executions.c.id == id_).where(*limits) if limits else found
 
 
 def walk(connection: Connection, condition: Condition, order: Order) -> Walk | TextWalk:
@@ -252,6 +254,18 @@ def _limits(start: ColumnElement[int], condition: Condition) -> list[ColumnEleme
         limits.append(start >= condition.since)
     if condition.until is not None:
         limits.append(start < condition.until)
+    return limits
+
+
+def lasting(duration: ColumnElement[int], condition: Condition) -> list[ColumnElement[bool]]:
+    """The limits on the duration."""
+    limits = []
+    if condition.shortest is not None:
+        limits.append(duration >= condition.shortest)
+    if condition.longest is not None:
+        limits.append(duration <= condition.longest)
+        if condition.shortest is None:
+            limits.append(duration >= 0)  # what is unknown is indexed as -1
     return limits
 
 

@@ -32,17 +32,27 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """Filters as the rows know them: `equal` has the values that a column may take, by its name."""
+    """Filters as the rows know them: `equal` has the values that a column may take, by its name.
+
+    `shortest`, `longest`: duration in microseconds, both included.
+    """
 
     equal: dict[str, tuple[str | int, ...]] = field(default_factory=dict)
     since: int | None = None
     until: int | None = None
     words: tuple[str, ...] = ()
+    shortest: int | None = None
+    longest: int | None = None
 
     @property
     def is_ranged(self) -> bool:
         """Whether the start is limited."""
         return self.since is not None or self.until is not None
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether the duration is limited; one that has not ended has none."""
+        return self.shortest is not None or self.longest is not None
 
 
 def condition(connection: Connection, wanted: Wanted) -> Condition | None:

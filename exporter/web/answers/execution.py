@@ -159,7 +159,7 @@ def summary(
         stages_done=execution.stages_done,
         stages_total=execution.stages_total,
         error=None if error is None else error_summary(error),
-        parent=_parent(execution, facts.get("parent")),
+        parent=parent_execution(execution),
         labels=facts.get("labels") or {},
         links=links(reading, execution),
     )
@@ -239,7 +239,9 @@ def _queued(execution: Execution) -> int | None:
     return Episode(queued_at=execution.queued_at, started_at=execution.started_at).queue_duration
 
 
-def _parent(execution: Execution, told: Mapping[str, str] | None) -> ParentExecution | None:
+def parent_execution(execution: Execution) -> ParentExecution | None:
+    """The execution that started this one."""
+    told: Mapping[str, str] | None = execution.facts.get("parent")
     if told is None:
         return None
     pipeline, run, environment = told["pipeline"], told["execution"], execution.environment

@@ -95,11 +95,12 @@ class Timeline:
 
 @dataclass(frozen=True, slots=True)
 class Try:
-    """One attempt as it stands, in stored units."""
+    """One attempt as it stands, in stored units, and the row that it is from."""
 
     number: int
     episode: Episode
     error: Mapping[str, Any] | None
+    row: Attempt
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +127,7 @@ def _instance(rows: list[Attempt], errors: Mapping[Any, StoredError]) -> Instanc
     for row in rows:
         for episode in _episodes(row):
             number = max(row.attempt, tries[-1].number + 1 if tries else 1)
-            tries.append(Try(number, episode, _error(row, episode, errors)))
+            tries.append(Try(number, episode, _error(row, episode, errors), row))
     if last.attempt_key == SETTLED and last.status == Status.SKIPPED:
         tries = []
     return Instance(tuple(msgspec.json.decode(last.path)), last, tries)
