@@ -1,5 +1,5 @@
 """The dashboards, one module each, with a function `board()`."""
 
-from dashboards.boards import home, pipeline, stage
+from dashboards.boards import home, pipeline, quality, stage, streams
 
-BOARDS = (home.board(), pipeline.board(), stage.board())
+BOARDS = (home.board(), pipeline.board(), stage.board(), streams.board(), quality.board())

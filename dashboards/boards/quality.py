@@ -1,0 +1,310 @@
+"""Data quality: which data is bad, since when, which rule it breaks."""
+
+from __future__ import annotations
+
+from dashboards import links, look
+from dashboards.grafana.dashboard import Dashboard
+from dashboards.grafana.dashboard import board as a_board
+from dashboards.grafana.fields import Steps, by_name
+from dashboards.grafana.layout import strip
+from dashboards.grafana.panels import Panel, stat, status_history, table, timeseries
+from dashboards.grafana.targets import prom
+from dashboards.grafana.transformations import merge, organize, series_table
+from dashboards.grafana.variables import label_values
+from dashboards.scope import PIPELINES, of_pipelines
+from exporter.catalogue.metrics import COMPLETENESS, QUALITY_SCORE, RECORDS, RULE_FAILURES
+from exporter.catalogue.promql import Regex, gauge, increase, rate, select
+
+_EACH = ("pipeline", "environment", "stage", "stream")
+_RULE = {**PIPELINES, "rule": Regex("$rule")}
+_NONE = "No checks here: they appear when a pipeline reports pipeline.records.checked."
+_SCORE: Steps = ((None, look.GREY), (0, look.RED), (0.95, look.ORANGE), (0.99, look.GREEN))
+_NAME = "{{pipeline}} · {{stream}}{{stage}}"
+
+
+def board() -> Dashboard:
+    return a_board(
+        links.QUALITY,
+        "Data quality",
+        "Which data is bad, since when, and which rule it breaks: scores, completeness, invalid records.",
+        [
+            strip(4, *_figures()),
+            strip(10, (14, _checks()), (10, _rules())),
+            strip(8, _over_time()),
+            strip(9, _scores(), _completeness()),
+            strip(9, _invalid(), _broken()),
+        ],
+        variables=[
+            *of_pipelines(),
+            label_values("rule", "Rule", select(RULE_FAILURES, where=PIPELINES), "rule", multi=True),
+        ],
+        links=links.navigation(links.QUALITY),
+    )
+
+
+def _figures() -> list[Panel]:
+    score = gauge(QUALITY_SCORE, where=PIPELINES)
+    valid = increase(RECORDS, "$__range", where=PIPELINES, validity="valid")
+    checked = increase(RECORDS, "$__range", where=PIPELINES)
+    return [
+        stat(
+            "Worst score",
+            "Lowest of the latest checks: the valid part of their records.",
+            prom(f"min({score})", instant=True),
+            steps=_SCORE,
+            unit="percentunit",
+            decimals=1,
+            no_value="no checks",
+            background=True,
+        ),
+        stat(
+            "Below 99 %",
+            "Checks whose latest score is below 99 %. Which ones: the table below.",
+            prom(f"count({score} < 0.99) or 0 * count({score})", instant=True),
+            steps=look.COUNT_OF_BAD,
+            no_value="no checks",
+        ),
+        stat(
+            "Valid",
+            "Valid part of all records checked in the time range.",
+            prom(f"{valid} / ({checked} > 0)", instant=True),
+            steps=_SCORE,
+            unit="percentunit",
+            decimals=2,
+            no_value="no checks",
+        ),
+        stat(
+            "Records",
+            "Records checked in the time range.",
+            prom(f"round({checked})", instant=True),
+            steps=look.NEUTRAL,
+            no_value="no checks",
+        ),
+        stat(
+            "Invalid",
+            "Records found invalid in the time range.",
+            prom(
+                f"round({increase(RECORDS, '$__range', where=PIPELINES, validity='invalid')})", instant=True
+            ),
+            steps=look.COUNT_TO_WATCH,
+            no_value="no checks",
+        ),
+        stat(
+            "Rules broken",
+            "Rules that at least one record of the time range broke.",
+            prom(
+                f"count(round({increase(RULE_FAILURES, '$__range', by=('rule',), where=PIPELINES)}) > 0) or "
+                f"0 * count({increase(RULE_FAILURES, '$__range', by=('rule',), where=PIPELINES)})",
+                instant=True,
+            ),
+            steps=look.COUNT_TO_WATCH,
+            no_value="no rules",
+        ),
+        stat(
+            "Least complete",
+            "Lowest part of expected values that the latest checks found present.",
+            prom(f"min({gauge(COMPLETENESS, where=PIPELINES)})", instant=True),
+            steps=_SCORE,
+            unit="percentunit",
+            decimals=1,
+            no_value="not told",
+        ),
+        stat(
+            "Checks",
+            "Stages and streams that are checked.",
+            prom(f"count({score})", instant=True),
+            steps=look.NEUTRAL,
+            no_value="none",
+        ),
+    ]
+
+
+def _checks() -> Panel:
+    figures = {
+        "score": gauge(QUALITY_SCORE, by=_EACH, where=PIPELINES),
+        "before": f"avg_over_time(({gauge(QUALITY_SCORE, by=_EACH, where=PIPELINES)})[1d:10m])",
+        "complete": gauge(COMPLETENESS, by=_EACH, where=PIPELINES),
+        "records": f"round({increase(RECORDS, '$__range', by=_EACH, where=PIPELINES)})",
+        "invalid": f"round({increase(RECORDS, '$__range', by=_EACH, where=PIPELINES, validity='invalid')})",
+    }
+    titles = {
+        "pipeline": "Pipeline",
+        "environment": "Environment",
+        "stream": "Stream",
+        "stage": "Stage",
+        "Value #score": "Score",
+        "Value #before": "Day's mean",
+        "Trend #trend": "Trend",
+        "Value #complete": "Complete",
+        "Value #records": "Records",
+        "Value #invalid": "Invalid",
+    }
+    percent = {"unit": "percentunit", "decimals": 1, "cell": "color-text", "steps": _SCORE, "no_value": " "}
+    return table(
+        "Checks",
+        "The latest check of each stage and stream, the worst first, beside the mean of the last day.",
+        [
+            *(prom(expr, ref=ref, instant=True, format="table") for ref, expr in figures.items()),
+            prom(gauge(QUALITY_SCORE, by=_EACH, where=PIPELINES), "{{pipeline}}", ref="trend"),
+        ],
+        no_value=_NONE,
+        max_points=60,
+        columns=[
+            by_name(
+                "Pipeline",
+                min_width=120,
+                links=[links.to_pipeline(links.field("Pipeline"), links.field("Environment"))],
+            ),
+            by_name("Environment", width=100),
+            by_name("Stream", width=95, no_value=" "),
+            by_name("Stage", width=85, no_value=" "),
+            by_name("Score", width=75, **percent),
+            by_name("Day's mean", width=92, **percent),
+            by_name(
+                "Trend",
+                min_width=80,
+                color=look.BLUE,
+                max=1,
+                cell={"type": "sparkline", "hideValue": True, "drawStyle": "line", "fillOpacity": 10},
+            ),
+            by_name("Complete", width=82, **percent),
+            by_name("Records", width=78, unit="short", no_value=" "),
+            by_name(
+                "Invalid",
+                width=70,
+                unit="short",
+                cell="color-text",
+                steps=((None, look.TEXT), (1, look.ORANGE)),
+                no_value=" ",
+            ),
+        ],
+        transformations=[
+            series_table({"trend": "lastNotNull"}),
+            merge(),
+            organize(list(titles), rename=titles, exclude=("Time",)),
+        ],
+        sort=(("Score", False),),
+    )
+
+
+def _rules() -> Panel:
+    by = ("pipeline", "environment", "rule", "stream", "stage")
+    titles = {
+        "rule": "Rule",
+        "pipeline": "Pipeline",
+        "stream": "Stream",
+        "stage": "Stage",
+        "Value #broken": "Broken by",
+        "Trend #trend": "Trend",
+    }
+    return table(
+        "Rules by records that broke them",
+        "The rules that records of the time range broke, the most broken first.",
+        [
+            prom(
+                f"round({increase(RULE_FAILURES, '$__range', by=by, where=_RULE)}) > 0",
+                ref="broken",
+                instant=True,
+                format="table",
+            ),
+            prom(
+                f"{increase(RULE_FAILURES, '$__interval', by=by, where=_RULE)} > 0 or "
+                f"0 * {increase(RULE_FAILURES, '$__range', by=by, where=_RULE)}",
+                "{{rule}}",
+                ref="trend",
+            ),
+        ],
+        no_value="No rule was broken in this time range.",
+        max_points=40,
+        columns=[
+            by_name("Rule", min_width=130),
+            by_name("Pipeline", width=120),
+            by_name("Stream", width=85, no_value=" "),
+            by_name("Stage", width=80, no_value=" "),
+            by_name("Broken by", width=85, unit="short", cell="color-text", color=look.RED, no_value="0"),
+            by_name(
+                "Trend",
+                width=110,
+                min=0,
+                color=look.RED,
+                cell={"type": "sparkline", "hideValue": True, "drawStyle": "bars", "fillOpacity": 80},
+            ),
+        ],
+        transformations=[
+            series_table({"trend": "sum"}),
+            merge(),
+            organize(list(titles), rename=titles, exclude=("Time", "environment")),
+        ],
+        sort=(("Broken by", True),),
+    )
+
+
+def _over_time() -> Panel:
+    return status_history(
+        "Score over time",
+        "One row for each check: green from 99 %, orange from 95 %, red below; empty: not checked yet.",
+        prom(gauge(QUALITY_SCORE, by=_EACH, where=PIPELINES), _NAME),
+        steps=_SCORE,
+        unit="percentunit",
+        no_value=_NONE,
+        max_points=80,
+        min=0,
+        max=1,
+    )
+
+
+def _scores() -> Panel:
+    return timeseries(
+        "Score",
+        "Valid part of the records of the latest check. Bad: a step down that stays.",
+        prom(gauge(QUALITY_SCORE, by=_EACH, where=PIPELINES), _NAME),
+        unit="percentunit",
+        no_value=_NONE,
+        min=None,
+        max=1,
+        fill=0,
+    )
+
+
+def _completeness() -> Panel:
+    return timeseries(
+        "Completeness",
+        "Part of the expected values that the latest check found present.",
+        prom(gauge(COMPLETENESS, by=_EACH, where=PIPELINES), _NAME),
+        unit="percentunit",
+        no_value="No check here tells its completeness.",
+        min=None,
+        max=1,
+        fill=0,
+    )
+
+
+def _invalid() -> Panel:
+    return timeseries(
+        "Records a second by validity",
+        "Bad: invalid ones rise while valid ones do not.",
+        prom(rate(RECORDS, "$__rate_interval", by=("validity",), where=PIPELINES), "{{validity}}"),
+        unit="cps",
+        stacked=True,
+        fill=40,
+        interval="1m",
+        no_value=_NONE,
+        overrides=[by_name("valid", color=look.GREEN), by_name("invalid", color=look.RED)],
+    )
+
+
+def _broken() -> Panel:
+    return timeseries(
+        "Broken rules",
+        "Records that broke each rule, in each interval.",
+        prom(
+            f"topk(15, {increase(RULE_FAILURES, '$__interval', by=('pipeline', 'rule'), where=_RULE)} > 0)",
+            "{{rule}} · {{pipeline}}",
+        ),
+        unit="short",
+        bars=True,
+        stacked=True,
+        interval="2m",
+        calcs=("sum",),
+        no_value="No rule was broken in this time range.",
+    )
