@@ -49,12 +49,13 @@ MEANINGS: Mapping[type[Struct], Mapping[str, str]] = {
         "kind": "what sort of pipeline it is",
         "owner": "who looks after it",
         "description": "what it does, for people",
-        "labels": "facts about it",
+        "labels": "facts about it; those named `alerts.…` set [thresholds of alerts](#thresholds-of-alerts)",
         "stages": "its graph; each stage shows 0 in the metrics from now on",
         "streams": "its inputs; each shows 0 in the metrics from now on",
         "schedule": "when it is due",
         "paused": "whether its schedule is suspended: no start is missed meanwhile",
-        "llm_budget_usd": "what its language model calls may cost; over which time is up to whoever asks",
+        "llm_budget_usd": "what its language model calls may cost, within 30 days unless `alerts.llm_budget_days` "
+        "says otherwise",
     },
     e.ExecutionProgressed: {
         "progress": "part that is done",

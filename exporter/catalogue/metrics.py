@@ -238,6 +238,27 @@ DURATION_BASELINE_RUNS = Metric(
     "Recent successes that the usual duration rests on.",
     Scope.PIPELINE,
 )
+RECENT_DURATION = Metric(
+    "pipeline_execution_recent_duration_seconds",
+    Kind.GAUGE,
+    "Median duration of the latest 5 successes.",
+    Scope.PIPELINE,
+    unit="seconds",
+)
+EARLIER_DURATION = Metric(
+    "pipeline_execution_earlier_duration_seconds",
+    Kind.GAUGE,
+    "Median duration of the successes before the latest 5, of which there are 8 at least.",
+    Scope.PIPELINE,
+    unit="seconds",
+)
+EARLIER_DURATION_MAD = Metric(
+    "pipeline_execution_earlier_duration_mad_seconds",
+    Kind.GAUGE,
+    "Median absolute deviation of the durations of those before.",
+    Scope.PIPELINE,
+    unit="seconds",
+)
 PIPELINE_INFO = Metric(
     "pipeline_info", Kind.GAUGE, "A pipeline, always 1.", Scope.PIPELINE, extra=("kind", "owner", "source")
 )
@@ -245,6 +266,13 @@ SCHEDULE_NEXT = Metric(
     "pipeline_schedule_next_expected_timestamp_seconds",
     Kind.GAUGE,
     "When the next start is due, as declared or learnt.",
+    Scope.PIPELINE,
+    unit="seconds",
+)
+SCHEDULE_PERIOD = Metric(
+    "pipeline_schedule_period_seconds",
+    Kind.GAUGE,
+    "Longest time between two starts that are due, as declared or learnt.",
     Scope.PIPELINE,
     unit="seconds",
 )
@@ -265,6 +293,13 @@ LLM_BUDGET = Metric(
     Kind.GAUGE,
     "Declared budget for language model calls, in US dollars.",
     Scope.PIPELINE,
+)
+ALERT_THRESHOLD = Metric(
+    "pipeline_alert_threshold",
+    Kind.GAUGE,
+    "Threshold of an alert that the pipeline's owner declared.",
+    Scope.PIPELINE,
+    "threshold",
 )
 ERRORS = Metric(
     "pipeline_errors_total", Kind.COUNTER, "Errors of executions and of attempts of stages.", Scope.ERROR
@@ -336,6 +371,27 @@ STAGE_BASELINE = Metric(
     Scope.STAGE,
     "quantile",
     QUANTILES,
+    unit="seconds",
+)
+STAGE_RECENT_DURATION = Metric(
+    "pipeline_stage_recent_duration_seconds",
+    Kind.GAUGE,
+    "Median duration of a stage's latest 5 successes.",
+    Scope.STAGE,
+    unit="seconds",
+)
+STAGE_EARLIER_DURATION = Metric(
+    "pipeline_stage_earlier_duration_seconds",
+    Kind.GAUGE,
+    "Median duration of the successes before the latest 5, of which there are 8 at least.",
+    Scope.STAGE,
+    unit="seconds",
+)
+STAGE_EARLIER_DURATION_MAD = Metric(
+    "pipeline_stage_earlier_duration_mad_seconds",
+    Kind.GAUGE,
+    "Median absolute deviation of the durations of those before.",
+    Scope.STAGE,
     unit="seconds",
 )
 STAGE_INFO = Metric("pipeline_stage_info", Kind.GAUGE, "A stage, always 1.", Scope.STAGE, extra=("kind",))

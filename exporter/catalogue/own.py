@@ -59,8 +59,20 @@ SERIES_LIMIT = _own("series_limit", Kind.GAUGE, "Most series that pipelines may 
 LABEL_OVERFLOW = _own(
     "label_overflow_total", Kind.COUNTER, "Times that a label value was exposed as __other__.", "label"
 )
+DATABASE_FREE = _own(
+    "database_free_bytes",
+    Kind.GAUGE,
+    "Room that is left on the volume of the SQLite database.",
+    unit="bytes",
+)
+DATABASE_VOLUME = _own(
+    "database_volume_bytes", Kind.GAUGE, "Size of the volume of the SQLite database.", unit="bytes"
+)
 DATABASE_UP = _own("database_up", Kind.GAUGE, "1 if the latest access to the database succeeded.")
 RETENTION_ROWS = _own("retention_deleted_rows_total", Kind.COUNTER, "Rows deleted by retention.", "table")
+READER_ENDED = _own(
+    "reader_queries_ended_total", Kind.COUNTER, "Queries of panels over PostgreSQL that lasted too long and were ended."
+)
 SOURCE_LAST_EVENT = _own(
     "source_last_event_timestamp_seconds",
     Kind.GAUGE,

@@ -38,6 +38,28 @@ def baseline(durations: Sequence[float]) -> Baseline | None:
     )
 
 
+RECENT = 5
+EARLIER = 8
+"""Durations that make the recent ones, and that must lie before them for a comparison to mean something."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trend:
+    """Median of the latest durations, in seconds, beside the baseline of those before."""
+
+    recent: float
+    earlier: Baseline
+
+
+def trend_of(durations: Sequence[float]) -> Trend | None:
+    """The latest durations compared with those before (oldest first, in seconds); None where they are too few."""
+    if len(durations) < RECENT + EARLIER:
+        return None
+    earlier = baseline(durations[:-RECENT])
+    assert earlier is not None
+    return Trend(median(durations[-RECENT:]), earlier)
+
+
 def quantile(ordered: Sequence[float], q: float) -> float:
     """Quantile of sorted values, linear between neighbours (type 7 of Hyndman and Fan, 1996)."""
     position = (len(ordered) - 1) * q

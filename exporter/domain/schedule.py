@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from itertools import pairwise
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from itertools import islice, pairwise
 from statistics import median
 from zoneinfo import ZoneInfo
 
@@ -50,12 +51,27 @@ class Cadence:
         due: datetime = next(CronSim(self.cron, moment.astimezone(self.zone)))
         return due.astimezone(moment.tzinfo)
 
+    @property
+    def longest_gap(self) -> timedelta:
+        """The longest time between two due times: of a cron expression within its first hundred of a year."""
+        if self.every is not None:
+            return self.every
+        assert self.cron is not None
+        return _longest_gap(self.cron, self.zone)
+
     def grace_after(self, due: datetime) -> timedelta:
         """How much later than due a start is still in time: told, or a part of the time to the next one."""
         if self.grace is not None:
             return self.grace
         part = LEARNT_GRACE_OF_PERIOD if self.learnt else GRACE_OF_PERIOD
         return max(LEAST_GRACE, (self.next_after(due) - due) * part)
+
+
+@lru_cache(maxsize=4096)
+def _longest_gap(cron: str, zone: ZoneInfo) -> timedelta:
+    due = list(islice(CronSim(cron, datetime(2024, 1, 1, tzinfo=zone)), 100))
+    gaps = [(later - earlier) for earlier, later in pairwise(each.astimezone(UTC) for each in due)]
+    return max(gaps, default=timedelta(days=366))
 
 
 def cadence(schedule: Schedule) -> Cadence:

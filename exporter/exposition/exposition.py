@@ -22,7 +22,7 @@ from exporter.exposition.negotiation import Format, Kept, gzip_accepted, negotia
 from exporter.exposition.own import OwnMetrics
 from exporter.exposition.packed import LEVEL
 from exporter.exposition.page import Page
-from exporter.store.engine import reading
+from exporter.store.engine import folder_of, reading
 from exporter.store.limits import Limits
 from exporter.store.snapshot import read_clock
 
@@ -58,7 +58,7 @@ class Exposition:
         self._own = own
         self._forecasts = forecasts
         self._now = now
-        own.runs_on(engine.dialect.name)
+        own.runs_on(engine.dialect.name, folder_of(engine))
         self._pages = {kept: Page(kept) for kept in Kept}
         self._stored = CollectorRegistry()
         self._stored.register(StoreCollector(engine, limits, forecasts=forecasts, now=now))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import platform
+import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import TypeAlias
 
 from prometheus_client import (
@@ -15,6 +17,7 @@ from prometheus_client import (
     PlatformCollector,
     ProcessCollector,
 )
+from prometheus_client.metrics_core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.registry import Collector
 
@@ -59,14 +62,27 @@ SHARED: Mapping[Metric, Shared] = {
 """Where the readings of what all replicas share come from."""
 
 
+Room: TypeAlias = Callable[[Path], tuple[int | None, int | None]]
+
+
+def room_of(folder: Path) -> tuple[int | None, int | None]:
+    """Size and free bytes of the volume that a folder is on; unknown if it is gone, as failing commits will tell."""
+    try:
+        usage = shutil.disk_usage(folder)
+    except OSError:
+        return None, None
+    return usage.total, usage.free
+
+
 class OwnMetrics:
     """Metrics of this process: made by whoever starts it, set by whoever does the work.
 
     `registry` has them all, and prometheus_client's about the process, the interpreter and its garbage
-    collection unless `process` is False. An observer of the store's writer.
+    collection unless `process` is False. `room` tells size and free bytes of a folder's volume. An observer of the
+    store's writer.
     """
 
-    def __init__(self, *, process: bool = True) -> None:
+    def __init__(self, *, process: bool = True, room: Room = room_of) -> None:
         self._made = CollectorRegistry()
         self._build_info = self._gauge(o.BUILD_INFO)
         self.queue_depth = self._gauge(o.QUEUE_DEPTH)
@@ -78,6 +94,9 @@ class OwnMetrics:
         self.refusals = self._counter(o.REFUSALS)
         self.scrape_seconds = self._histogram(o.SCRAPE_SECONDS)
         self.database_up = self._gauge(o.DATABASE_UP)
+        self._volume = _Volume(room)
+        self._made.register(self._volume)
+        self.reader_queries_ended = self._counter(o.READER_ENDED)
         self.registry = CollectorRegistry(auto_describe=True)
         self.registry.register(_WithoutCreated(self._made))
         if process:
@@ -85,8 +104,9 @@ class OwnMetrics:
             PlatformCollector(registry=self.registry)
             GCCollector(registry=self.registry)
 
-    def runs_on(self, database: str) -> None:
-        """Say what this build is and which kind of database it runs on."""
+    def runs_on(self, database: str, folder: Path | None = None) -> None:
+        """Say what this build is, which kind of database it runs on, and in which folder, if that is known."""
+        self._volume.folder = folder
         self._build_info.labels(__version__, platform.python_version(), database).set(1)
 
     def committed(self, seconds: float) -> None:
@@ -99,6 +119,10 @@ class OwnMetrics:
         self.commit_failures.labels(reason).inc()
         if reason == "database":
             self.database_up.set(0)
+
+    def reader_ended(self) -> None:
+        """A query of a panel lasted too long and was ended."""
+        self.reader_queries_ended.inc()
 
     def refused(self, source: str, status: int) -> None:
         """A request was refused."""
@@ -119,6 +143,20 @@ class OwnMetrics:
             buckets=metric.buckets,
             registry=self._made,
         )
+
+
+class _Volume:
+    """Room on the volume of the database; unknown where the database is a server's."""
+
+    def __init__(self, room: Room) -> None:
+        self._room = room
+        self.folder: Path | None = None
+
+    def collect(self) -> Iterator[Family]:
+        """Its families, without samples if nothing is known."""
+        size, free = (None, None) if self.folder is None else self._room(self.folder)
+        for metric, found in ((o.DATABASE_FREE, free), (o.DATABASE_VOLUME, size)):
+            yield GaugeMetricFamily(metric.name, metric.help, value=found, unit=metric.unit)
 
 
 class _WithoutCreated:

@@ -17,6 +17,7 @@ from urllib.parse import unquote
 import msgspec
 from msgspec import Meta, Raw, Struct
 
+from exporter.catalogue import thresholds
 from exporter.domain import events as e
 from exporter.domain.events import PAYLOAD_OF_TYPE, Event, Moment, Payload
 from exporter.domain.identity import event_identity
@@ -258,6 +259,11 @@ def _declaration_problem(payload: e.PipelineDeclared, place: str) -> FieldError 
         for text in (stage.name, *stage.depends_on):
             if not text.isprintable():
                 return FieldError(place + pointer("stages", position), "expected printable characters only")
+    for label, value in (payload.labels or {}).items():
+        try:
+            thresholds.parse(label, value)
+        except thresholds.BadThreshold as error:
+            return FieldError(place + pointer("labels", label), str(error))
     if payload.schedule is not None:
         try:
             cadence(payload.schedule)

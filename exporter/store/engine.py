@@ -101,6 +101,13 @@ def _sqlite(url: URL) -> Engine:
     return engine
 
 
+def folder_of(engine: Engine) -> Path | None:
+    """Folder of a SQLite database; None for one that is a server's."""
+    if engine.dialect.name != "sqlite" or engine.url.database is None:
+        return None
+    return Path(engine.url.database).parent
+
+
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
     """A connection whose statements all see one state of the database."""

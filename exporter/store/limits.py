@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from exporter.catalogue import CATALOGUE, Kind, Scope
+from exporter.catalogue import CATALOGUE, Scope
 
 CAPS: dict[Scope, int] = {
     Scope.STAGE: 1000,
@@ -45,7 +45,5 @@ def lines_of(scope: Scope) -> int:
     )
 
 
-_ON_DEMAND = {
-    metric.name for metric in CATALOGUE if metric.part and not metric.seeds and metric.kind is not Kind.GAUGE
-}
+_ON_DEMAND = {metric.name for metric in CATALOGUE if metric.part and not metric.seeds}
 LINES = {scope: lines_of(scope) for scope in Scope}

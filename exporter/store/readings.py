@@ -11,10 +11,12 @@ from typing import TypeAlias
 from exporter.catalogue import CATALOGUE, Kind, Metric, Scope
 from exporter.catalogue import metrics as m
 from exporter.catalogue.metric import OTHER
-from exporter.domain.baseline import quantile
+from exporter.catalogue.thresholds import declared as declared_thresholds
+from exporter.domain.baseline import Trend, quantile
 from exporter.domain.status import FAILING, Status
 from exporter.domain.times import SECOND
 from exporter.store.limits import EDGE_CAP
+from exporter.store.rules.due import cadence_of
 from exporter.store.snapshot import Snapshot, State
 from exporter.store.state import Histogram, consecutive_failures
 
@@ -136,6 +138,33 @@ def _baselines(metric: Metric, snapshot: Snapshot) -> Iterator[Reading]:
             yield (*snapshot.labels, *labels, part), quantile(durations, float(part))
 
 
+def _trend(value: Callable[[Trend], float]) -> Source:
+    def source(metric: Metric, snapshot: Snapshot) -> Iterator[Reading]:
+        for labels, _ in snapshot.parts(metric.scope):
+            trend = snapshot.trends.get(labels)
+            if trend is not None:
+                yield snapshot.labels + labels, value(trend)
+
+    return source
+
+
+_recent = _trend(lambda trend: trend.recent)
+_earlier = _trend(lambda trend: trend.earlier.median)
+_earlier_mad = _trend(lambda trend: trend.earlier.mad)
+
+
+def _thresholds(_: Metric, snapshot: Snapshot) -> Iterator[Reading]:
+    """As many as the budget of series had room for when they were declared."""
+    found = declared_thresholds(snapshot.state.facts.get("labels", {}))
+    for name, value in islice(found.items(), snapshot.state.thresholds):
+        yield (*snapshot.labels, name), value
+
+
+def _period(snapshot: Snapshot) -> float | None:
+    known = cadence_of(snapshot.state)
+    return None if known is None else known.longest_gap.total_seconds()
+
+
 def _pipeline_info(_: Metric, snapshot: Snapshot) -> Iterator[Reading]:
     facts = snapshot.state.facts
     kind = facts.get("kind") or facts.get("execution_kind", "")
@@ -216,11 +245,19 @@ _SPECIAL: Mapping[Metric, Source] = {
         lambda snapshot: None if snapshot.usual is None else snapshot.usual.mad
     ),
     m.DURATION_BASELINE_RUNS: _of_pipeline(lambda snapshot: len(snapshot.state.successes)),
+    m.RECENT_DURATION: _recent,
+    m.EARLIER_DURATION: _earlier,
+    m.EARLIER_DURATION_MAD: _earlier_mad,
     m.PIPELINE_INFO: _pipeline_info,
     m.SCHEDULE_NEXT: _at(lambda snapshot: snapshot.state.next_expected),
+    m.SCHEDULE_PERIOD: _of_pipeline(_period),
     m.SCHEDULE_MISSED: _missed,
     m.SCHEDULE_PAUSED: _of_pipeline(_paused),
     m.LLM_BUDGET: _of_pipeline(lambda snapshot: snapshot.state.facts.get("llm_budget_usd")),
+    m.ALERT_THRESHOLD: _thresholds,
+    m.STAGE_RECENT_DURATION: _recent,
+    m.STAGE_EARLIER_DURATION: _earlier,
+    m.STAGE_EARLIER_DURATION_MAD: _earlier_mad,
     m.STAGE_ACTIVE: _of_stage(lambda snapshot, stage: snapshot.active_stages.get(stage, 0)),
     m.STAGE_BASELINE: _baselines,
     m.STAGE_INFO: _stage_info,

@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 
 from exporter.catalogue import Scope
-from exporter.domain.baseline import Baseline, baseline
+from exporter.domain.baseline import Baseline, Trend, baseline, trend_of
 from exporter.domain.graph import layout
 from exporter.domain.times import SECOND
 from exporter.store import schema
@@ -80,6 +80,16 @@ class Snapshot:
     def usual(self) -> Baseline | None:
         """How long its executions usually take."""
         return baseline([success.duration / SECOND for success in self.state.successes])
+
+    @cached_property
+    def trends(self) -> dict[tuple[str, ...], Trend]:
+        """How long it took lately and before, by the labels of what took so long: none for itself, a stage's name."""
+        return {
+            labels: trend
+            for scope in (Scope.PIPELINE, Scope.STAGE)
+            for labels, state in self.parts(scope)
+            if (trend := trend_of([success.duration / SECOND for success in state.successes])) is not None
+        }
 
     @property
     def stages(self) -> dict[str, ComponentState]:

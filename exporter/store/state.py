@@ -124,6 +124,8 @@ class PipelineState(Struct, omit_defaults=True):
     next_expected: int | None = None
     due_at: int | None = None
     missed_through: int | None = None
+    thresholds: int = 0
+    """Most thresholds that were ever declared at once: series are never given back."""
 
 
 class ComponentState(Struct, omit_defaults=True):

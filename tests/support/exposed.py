@@ -17,6 +17,7 @@ from sqlalchemy import Connection
 
 from exporter.catalogue.own import CORRECTIONS, LABEL_OVERFLOW, RETENTION_ROWS
 from exporter.domain import events as e
+from exporter.domain.baseline import EARLIER, RECENT
 from exporter.domain.errors import ErrorDetail
 from exporter.domain.events import Payload
 from exporter.domain.times import from_micros
@@ -36,7 +37,7 @@ class Exposed:
 
     def __init__(self, store: Stored, *, process: bool = False) -> None:
         self.store = store
-        self.own = OwnMetrics(process=process)
+        self.own = OwnMetrics(process=process, room=lambda _: (8_000_000_000, 2_000_000_000))
         self.forecasts: list[ExecutionReading] = []
         self.exposition = Exposition(store.engine, store.limits, self.own, self._forecast, now=self._now)
         collector = StoreCollector(store.engine, store.limits, forecasts=self._forecast, now=self._now)
@@ -128,6 +129,7 @@ def everything() -> list[tuple[float, Payload]]:
         pipeline="nightly",
         kind="batch",
         owner="data",
+        labels={"alerts.page_after_failures": "1"},
         stages=[e.StageDeclaration("extract", kind="query"), e.StageDeclaration("load", ["extract"])],
         schedule=e.Schedule(every_seconds=3600),
         paused=False,
@@ -162,6 +164,11 @@ def everything() -> list[tuple[float, Payload]]:
     )
     return [
         (0, declared),
+        *(
+            (second - 2000 + 100 * number, payload)
+            for number in range(RECENT + EARLIER)
+            for second, payload in ran("nightly", f"before {number}")
+        ),
         *ran("nightly", "first"),
         *ran("nightly", "second", status="failed"),
         (60, e.ExecutionStarted(**running, source_status="Warming Up")),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from exporter.catalogue import Scope
+from exporter.catalogue.thresholds import declared as declared_thresholds
 from exporter.domain.events import PipelineDeclared
 from exporter.store.rules.news import News
 from exporter.store.work import Work
@@ -20,6 +21,8 @@ def declared(work: Work, news: News, payload: PipelineDeclared) -> None:
         if value is not None:
             facts.tell(name, news.time, msgspec.to_builtins(value))
     facts.tell("source", news.time, news.event.source)
+    if payload.labels is not None and news.pipeline.series_id is None:
+        _make_room(work, news, len(declared_thresholds(payload.labels)))
     news.pipeline.restarted = True
     if payload.stages is not None:
         facts.tell("stages", news.time, [stage.name for stage in payload.stages])
@@ -27,6 +30,17 @@ def declared(work: Work, news: News, payload: PipelineDeclared) -> None:
             describe_stage(work, news, stage.name, kind=stage.kind, depends_on=stage.depends_on)
     for stream in payload.streams or ():
         work.component(news.pipeline, Scope.STREAM, (stream, "in"))
+
+
+def _make_room(work: Work, news: News, thresholds: int) -> None:
+    """Take from the budget of series what the pipeline's thresholds need; those beyond it are not exposed."""
+    state = news.pipeline.state
+    for _ in range(thresholds - state.thresholds):
+        if work.series + 1 > work.limits.series:
+            work.overflow("threshold")
+            return
+        work.series += 1
+        state.thresholds += 1
 
 
 def describe_stage(
