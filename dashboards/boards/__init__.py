@@ -1,5 +1,13 @@
 """The dashboards, one module each, with a function `board()`."""
 
-from dashboards.boards import home, pipeline, quality, stage, streams
+from dashboards.boards import home, live, llm, pipeline, quality, stage, streams
 
-BOARDS = (home.board(), pipeline.board(), stage.board(), streams.board(), quality.board())
+BOARDS = (
+    home.board(),
+    pipeline.board(),
+    stage.board(),
+    streams.board(),
+    quality.board(),
+    llm.board(),
+    live.board(),
+)

@@ -1,0 +1,115 @@
+"""Tables of the dashboard of language models."""
+
+from __future__ import annotations
+
+from dashboards import links, look, tables
+from dashboards.grafana.fields import by_name, by_regex
+from dashboards.grafana.panels import Panel, table
+from dashboards.grafana.targets import prom, sql
+from dashboards.grafana.transformations import merge, organize
+from dashboards.scope import PIPELINES, WHERE_PIPELINES, chosen
+from exporter.catalogue.metrics import GEN_AI_DURATION, GEN_AI_FIRST_TOKEN, GEN_AI_TOKENS, LLM_COST
+from exporter.catalogue.promql import Not, Regex, increase, observations, observed, quantile
+
+_BY = ("gen_ai_provider_name", "gen_ai_request_model")
+_MODELS = {
+    **PIPELINES,
+    "gen_ai_provider_name": Regex("$provider"),
+    "gen_ai_request_model": Regex("$model"),
+}
+_COSTS = {**PIPELINES, "provider": Regex("$provider"), "request_model": Regex("$model")}
+
+
+def providers() -> Panel:
+    """Providers and models side by side."""
+    calls = observations(GEN_AI_DURATION, "$__range", by=_BY, where=_MODELS)
+    failed = observations(GEN_AI_DURATION, "$__range", by=_BY, where=_MODELS, error_type=Not(""))
+    cost = increase(LLM_COST, "$__range", by=("provider", "request_model"), where=_COSTS)
+    named = (
+        f"sum by (gen_ai_provider_name, gen_ai_request_model) (label_replace(label_replace({cost}, "
+        '"gen_ai_provider_name", "$1", "provider", "(.*)"), "gen_ai_request_model", "$1", "request_model", "(.*)"))'
+    )
+    tokens = observed(GEN_AI_TOKENS, "$__range", by=_BY, where=_MODELS)
+    figures = {
+        "calls": f"round({calls})",
+        "failed": f"({failed} or 0 * {calls}) / ({calls} > 0)",
+        "p50": quantile(0.5, GEN_AI_DURATION, "$__range", by=_BY, where=_MODELS),
+        "p95": quantile(0.95, GEN_AI_DURATION, "$__range", by=_BY, where=_MODELS),
+        "first": quantile(0.95, GEN_AI_FIRST_TOKEN, "$__range", by=_BY, where=_MODELS),
+        "in": observed(GEN_AI_TOKENS, "$__range", by=_BY, where=_MODELS, gen_ai_token_type="input"),
+        "out": observed(GEN_AI_TOKENS, "$__range", by=_BY, where=_MODELS, gen_ai_token_type="output"),
+        "cost": named,
+        "price": f"1e6 * {named} / ({tokens} > 0)",
+    }
+    titles = {
+        "gen_ai_provider_name": "Provider",
+        "gen_ai_request_model": "Model",
+        "Value #calls": "Calls",
+        "Value #failed": "Failed",
+        "Value #p50": "p50",
+        "Value #p95": "p95",
+        "Value #first": "First token p95",
+        "Value #in": "Tokens in",
+        "Value #out": "Tokens out",
+        "Value #cost": "Cost",
+        "Value #price": "Cost of 1M tokens",
+    }
+    return table(
+        "Providers side by side",
+        "Each model in the time range, the costliest first. Bad: red failures, or a p95 far above its neighbours'.",
+        [prom(expr, ref=ref, instant=True, format="table") for ref, expr in figures.items()],
+        no_value="No calls in this time range.",
+        columns=[
+            by_name("Provider", min_width=110),
+            by_name("Model", min_width=150),
+            by_name("Calls", width=80, unit="short"),
+            by_name(
+                "Failed",
+                width=90,
+                unit="percentunit",
+                decimals=1,
+                cell="color-text",
+                steps=((None, look.TEXT), (0.01, look.ORANGE), (0.05, look.RED)),
+            ),
+            by_regex("^(p50|p95|First token p95)$", unit="s", decimals=2, width=100, no_value=" "),
+            by_regex("^Tokens (in|out)$", unit="short", width=95, no_value=" "),
+            by_name("Cost", unit="currencyUSD", decimals=2, width=90, no_value="not told"),
+            by_name("Cost of 1M tokens", unit="currencyUSD", decimals=2, width=140, no_value=" "),
+        ],
+        transformations=[merge(), organize(list(titles), rename=titles, exclude=("Time",))],
+        sort=(("Cost", True),),
+    )
+
+
+def calls() -> Panel:
+    """Single calls."""
+    query = f"""
+        SELECT time AS "Time", pipeline AS "Pipeline", stage AS "Stage",
+          provider AS "Provider", request_model AS "Model",
+          duration_seconds AS "Duration", time_to_first_token_seconds AS "First token", input_tokens AS "In",
+          cached_tokens AS "Cached", output_tokens AS "Out", cost_usd AS "Cost",
+          CASE WHEN error_message IS NOT NULL THEN left(concat_ws(': ', error_type, error_message), 200) END AS "Error",
+          execution_id
+        FROM llm_calls WHERE $__timeFilter(time) AND {WHERE_PIPELINES} AND {chosen("provider", "provider")}
+          AND {chosen("request_model", "model")}
+        ORDER BY time DESC LIMIT 100
+    """
+    return table(
+        "Last calls",
+        "Newest first. Click a time to open its execution. Prompts and answers are not shown here.",
+        sql(query),
+        no_value="No calls in this time range.",
+        columns=[
+            by_name("Time", width=165, links=[links.to_execution_now("${__data.fields.execution_id}")]),
+            by_name("Pipeline", min_width=120),
+            by_name("Stage", width=105, no_value=" "),
+            by_name("Provider", width=95),
+            by_name("Model", min_width=120),
+            tables.seconds_column("Duration", width=85),
+            tables.seconds_column("First token", width=90, decimals=2),
+            by_regex("^(In|Cached|Out)$", width=72, unit="short", no_value=" "),
+            by_name("Cost", width=85, unit="currencyUSD", decimals=4, no_value=" "),
+            by_name("Error", min_width=140, no_value=" ", inspect=True),
+            by_name("execution_id", hidden=True),
+        ],
+    )
