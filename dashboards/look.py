@@ -73,4 +73,4 @@ LEVEL = mapping(
         ("debug", "debug", GREY),
     ]
 )
-YES_NO = mapping([("0", "no", GREEN), ("1", "yes", ORANGE)])
+UP_DOWN = mapping([("0", "down", RED), ("1", "up", GREEN)])

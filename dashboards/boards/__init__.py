@@ -1,6 +1,6 @@
 """The dashboards, one module each, with a function `board()`."""
 
-from dashboards.boards import home, live, llm, pipeline, quality, stage, streams
+from dashboards.boards import exporter, home, live, llm, pipeline, quality, stage, streams
 
 BOARDS = (
     home.board(),
@@ -10,4 +10,5 @@ BOARDS = (
     quality.board(),
     llm.board(),
     live.board(),
+    exporter.board(),
 )
