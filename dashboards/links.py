@@ -52,12 +52,10 @@ def to_board(uid: str, title: str, *, extra: str = "") -> Link:
     return Link(title, f"{_path(uid)}?{query}")
 
 
-def to_pipeline(pipeline: str, environment: str | None = None) -> Link:
-    """One pipeline. `environment`: where the row says it; else the chosen ones."""
+def to_pipeline(pipeline: str, environment: str | None = None, *, time: str = "${__url_time_range}") -> Link:
+    """One pipeline. `environment`: where the row says it; else the chosen ones. `time`: as in a URL."""
     where = f"var-environment={environment}" if environment else VARIABLE_ENVIRONMENT
-    return Link(
-        "Open pipeline", f"{_path(PIPELINE)}?{_SOURCES}&{where}&var-pipeline={pipeline}&${{__url_time_range}}"
-    )
+    return Link("Open pipeline", f"{_path(PIPELINE)}?{_SOURCES}&{where}&var-pipeline={pipeline}&{time}")
 
 
 def to_stage(stage: str, pipeline: str | None = None, environment: str | None = None) -> Link:

@@ -11,7 +11,7 @@ from grafanalib import core
 
 from dashboards.grafana.fields import Link, Steps, defaults, style
 from dashboards.grafana.json import GRAFANA_VERSION, Json
-from dashboards.grafana.targets import PROMETHEUS, Target
+from dashboards.grafana.targets import MIXED, PROMETHEUS, Target
 
 
 @attr.s(auto_attribs=True, kw_only=True)
@@ -44,7 +44,7 @@ class Panel(core.Panel):  # type: ignore[misc]  # grafanalib ships no types
             "title": self.title,
             "description": self.description or None,
             "gridPos": self.gridPos,
-            "datasource": self.targets[0].datasource if self.targets else None if row else PROMETHEUS,
+            "datasource": None if row else self._datasource(),
             "fieldConfig": None
             if row
             else {"defaults": defaults(self.properties), "overrides": self.overrides},
@@ -60,6 +60,13 @@ class Panel(core.Panel):  # type: ignore[misc]  # grafanalib ships no types
             "collapsed": self.collapsed,
             "panels": self.panels if row else None,
         }
+
+    def _datasource(self) -> Json:
+        """The targets' datasource, or the one that asks several."""
+        asked = [target.datasource for target in self.targets]
+        if not asked:
+            return PROMETHEUS
+        return MIXED if any(each != asked[0] for each in asked) else asked[0]
 
 
 def legend(*calcs: str, place: str = "bottom", table: bool = False, shown: bool = True) -> Json:
@@ -78,7 +85,7 @@ _NO_LEGEND = legend(shown=False)
 def stat(
     title: str,
     description: str,
-    target: Target,
+    target: Target | Sequence[Target],
     *,
     steps: Steps,
     unit: str = "short",
@@ -94,12 +101,12 @@ def stat(
     overrides: Sequence[Json] = (),
     orientation: str = "auto",
 ) -> Panel:
-    """One figure. Keep a step below zero grey, so that no data never looks like a good zero."""
+    """One figure, or a few side by side. Keep a step below zero grey: no data must not look like a good zero."""
     return Panel(
         type="stat",
         title=title,
         description=description,
-        targets=[target],
+        targets=[target] if isinstance(target, Target) else list(target),
         properties=style(
             unit=unit, no_value=no_value, steps=steps, links=links, mappings=mappings, decimals=decimals
         ),
@@ -175,6 +182,7 @@ def timeseries(
     interval: str | None = None,
     gap_ms: int | bool = 120_000,
     log: bool = False,
+    max_points: int | None = None,
     transformations: Sequence[Json] = (),
     color_mode: str | None = "palette-classic",
 ) -> Panel:
@@ -198,6 +206,7 @@ def timeseries(
         description=description,
         targets=list(targets),
         interval=interval,
+        max_points=max_points,
         transformations=list(transformations),
         properties=style(
             unit=unit,

@@ -9,6 +9,8 @@ from dashboards.grafana.json import Json
 
 PROMETHEUS: Json = {"type": "prometheus", "uid": "${datasource}"}
 SQL: Json = {"type": "grafana-postgresql-datasource", "uid": "${sql}"}
+MIXED: Json = {"type": "datasource", "uid": "-- Mixed --"}
+"""Grafana's own, for a panel whose queries go to several."""
 TRACES: Json = {"type": "jaeger", "uid": "${traces}"}
 
 

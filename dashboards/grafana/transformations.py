@@ -68,6 +68,29 @@ def join_by_field(field: str, mode: str = "outer") -> Json:
     return _step("joinByField", {"byField": field, "mode": mode})
 
 
+def calculate(left: str, operator: str, right: str, *, name: str) -> Json:
+    """A field out of two others, row by row. A null counts as zero, so map what that gives."""
+    fields = {
+        side: {"matcher": {"id": "byName", "options": field}}
+        for side, field in (("left", left), ("right", right))
+    }
+    return _step(
+        "calculateField", {"mode": "binary", "alias": name, "binary": {**fields, "operator": operator}}
+    )
+
+
+def without_rows_where_null(field: str) -> Json:
+    """Rows that have this field."""
+    return _step(
+        "filterByValue",
+        {
+            "type": "exclude",
+            "match": "any",
+            "filters": [{"fieldName": field, "config": {"id": "isNull", "options": {}}}],
+        },
+    )
+
+
 def partition(fields: Sequence[str], *, as_labels: bool = True) -> Json:
     """One frame for each value of the fields."""
     return _step(
