@@ -85,7 +85,8 @@ class Attempt:
         if self.stage.inside:
             self.finish(failure.status, retry=retry)
             return
-        self.log("error", error.stacktrace, attempt=self.number)
+        level = "critical" if error.severity == "critical" else "error"
+        self.log(level, error.stacktrace, attempt=self.number)
         if retry:
             wait = f"{self.stage.retry_after:g} s"
             self.log("warning", f"attempt {self.number} failed, trying again in {wait}", attempt=self.number)

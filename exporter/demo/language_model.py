@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from random import Random
 
 from exporter.demo.attempt import Attempt
 from exporter.demo.error import Error, StageFailed, python_trace
@@ -17,7 +18,8 @@ MILLION = 1_000_000
 class Model:
     """A model at a provider: prices in USD per million tokens, seconds to the first token, tokens per second.
 
-    `refuses`: the part of a cycle (minutes live, a day of history) in which the provider answers 429.
+    `refuses`: the part of a cycle (ten minutes live, a day of history) in which the provider answers 429.
+    `falters`: the share of calls that it answers with an error of its own.
     """
 
     provider: str
@@ -29,11 +31,12 @@ class Model:
     tokens_per_second: float
     operation: str = "chat"
     refuses: tuple[float, float] = (0.0, 0.0)
+    falters: float = 0.0
 
     def overloaded(self, execution: Execution) -> bool:
         """Whether calls now meet the rate limit."""
         begin, end = self.refuses
-        return begin <= execution.simulation.phase(live=300, history=86_400) < end
+        return begin <= execution.simulation.phase(live=600, history=86_400) < end
 
     def cost(self, taken: int, given: int, cached: int) -> float:
         """Price of a call in USD; cached input is billed at a quarter, as providers commonly do."""
@@ -43,19 +46,26 @@ class Model:
 GPT = Model("openai", "gpt-5", "gpt-5-2025-08-07", 1.25, 10.0, 0.9, 95)
 GPT_MINI = Model("openai", "gpt-5-mini", "gpt-5-mini-2025-08-07", 0.25, 2.0, 0.45, 170)
 GEMINI = Model("gcp.gemini", "gemini-2.5-flash", "gemini-2.5-flash", 0.3, 2.5, 0.38, 230)
-MISTRAL = Model("mistral_ai", "mistral-large-latest", "mistral-large-2411", 2.0, 6.0, 0.6, 70)
-LLAMA = Model("groq", "llama-3.3-70b", "llama-3.3-70b-versatile", 0.59, 0.79, 0.16, 280, refuses=(0.3, 0.55))
+MISTRAL = Model("mistral_ai", "mistral-large-latest", "mistral-large-2411", 2.0, 6.0, 0.6, 70, falters=0.05)
+LLAMA = Model("groq", "llama-3.3-70b", "llama-3.3-70b-versatile", 0.59, 0.79, 0.16, 280, refuses=(0.2, 0.55))
 EMBEDDING = Model(
     "openai", "text-embedding-3-small", "text-embedding-3-small", 0.02, 0.0, 0.08, 900, operation="embeddings"
 )
+
+
+def usual_size(execution: Execution) -> float:
+    """The input is as long as usual."""
+    del execution
+    return 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
     """What is asked: a template with {variables}, its usual size in tokens, and an answer.
 
-    `choices` holds the values that each variable may have. `tokens` are those of input and output, of which
-    the share `cached` of the input was seen before.
+    `choices` holds the values that each variable may have; `follows` names variables that depend on the value
+    of another one. `tokens` are those of input and output, of which the share `cached` of the input was seen
+    before. `swells`: how many times its usual size the input has in an execution; none of the rest is cached.
     """
 
     template: str
@@ -64,14 +74,29 @@ class Prompt:
     choices: Mapping[str, tuple[str, ...]]
     tokens: tuple[int, int]
     cached: float = 0.0
+    follows: Mapping[str, tuple[str, Mapping[str, str]]] = field(default_factory=dict)
+    swells: Callable[[Execution], float] = usual_size
+
+    def choose(self, random: Random) -> dict[str, str]:
+        """Values of the variables."""
+        chosen = {name: random.choice(values) for name, values in self.choices.items()}
+        return chosen | {name: of[chosen[variable]] for name, (variable, of) in self.follows.items()}
 
 
-def rate_limited(model: Model) -> Error:
+_TRACE = (
+    ("/app/steps/runner.py", 118, "run_step", "answer = provider.complete(prompt, step.options)"),
+    ("/app/providers/http.py", 64, "complete", "return self._request(payload)"),
+    ("/app/providers/http.py", 91, "_request", "raise self._error_of(response)"),
+)
+
+
+def rate_limited(model: Model, random: Random) -> Error:
     """The provider's 429."""
-    limit = 30_000
+    limit, used, requested = 30_000, random.randint(28_900, 29_990), random.randint(1100, 2600)
+    wait = round((used + requested - limit) / limit * 60, 3)
     message = (
         f"Error code: 429 - rate limit reached for model `{model.requested}` on tokens per minute (TPM): "
-        f"limit {limit}, used 29713, requested 1184. Please try again in 1.794s."
+        f"limit {limit}, used {used}, requested {requested}. Please try again in {wait}s."
     )
     return Error(
         type="RateLimitError",
@@ -79,13 +104,20 @@ def rate_limited(model: Model) -> Error:
         category="rate_limit",
         component=model.provider,
         severity="warning",
-        trace=python_trace(
-            ("/app/steps/runner.py", 118, "run_step", "answer = provider.complete(prompt, step.options)"),
-            ("/app/providers/http.py", 64, "complete", "return self._request(payload)"),
-            ("/app/providers/http.py", 91, "_request", "raise self._error_of(response)"),
-            name="openai.RateLimitError",
-        ),
-        context={"http_status": 429, "retry_after_seconds": 1.794, "limit_tokens_per_minute": limit},
+        trace=python_trace(*_TRACE, name="openai.RateLimitError"),
+        context={"http_status": 429, "retry_after_seconds": wait, "limit_tokens_per_minute": limit},
+    )
+
+
+def overloaded(model: Model) -> Error:
+    """The provider's 503."""
+    return Error(
+        type="InternalServerError",
+        message=f"Error code: 503 - service tier capacity exceeded for model `{model.requested}`",
+        category="connection",
+        component=model.provider,
+        trace=python_trace(*_TRACE, name="openai.InternalServerError"),
+        context={"http_status": 503},
     )
 
 
@@ -99,24 +131,27 @@ class Question:
 
     def put_to(self, model: Model) -> Process:
         """One call of the model. Raises StageFailed if its provider refuses."""
-        if model.overloaded(self.attempt.execution) and self.attempt.execution.random.random() < 0.7:
-            return self._refused(model)
+        random = self.attempt.execution.random
+        if model.overloaded(self.attempt.execution) and random.random() < 0.7:
+            return self._refused(model, rate_limited(model, random), random.uniform(0.04, 0.2))
+        if random.random() < model.falters:
+            return self._refused(model, overloaded(model), random.uniform(2, 9))
         return self._answered(model)
 
-    def _refused(self, model: Model) -> Process:
-        execution = self.attempt.execution
-        duration = execution.real(execution.random.uniform(0.04, 0.2))
+    def _refused(self, model: Model, error: Error, seconds: float) -> Process:
+        duration = self.attempt.execution.real(seconds)
         yield duration
-        error = rate_limited(model)
         self._tell(model, duration_seconds=round(duration, 6), error=error.as_data())
         raise StageFailed(error)
 
     def _answered(self, model: Model) -> Process:
         execution, random = self.attempt.execution, self.attempt.execution.random
-        taken = round(self.prompt.tokens[0] * random.lognormvariate(0, 0.2))
+        size = self.prompt.swells(execution)
+        taken = round(self.prompt.tokens[0] * size * random.lognormvariate(0, 0.2))
         given = round(self.prompt.tokens[1] * random.lognormvariate(0, 0.3))
-        cached = round(taken * self.prompt.cached) if random.random() < 0.7 else 0
-        first = execution.real(model.first_token * random.lognormvariate(0, 0.3))
+        cached = round(taken * self.prompt.cached) if random.random() < 0.7 and size == 1 else 0
+        # A long input is read before the first token comes.
+        first = execution.real(model.first_token * (1 + taken / 60_000) * random.lognormvariate(0, 0.3))
         duration = first + execution.real(given / (model.tokens_per_second * random.uniform(0.8, 1.15)))
         yield duration
         answer = self.prompt.answer.format_map(self.variables)
@@ -163,7 +198,7 @@ def calls(prompt: Prompt, *models: Model, times: int = 1) -> Callable[[Attempt, 
 
 def _first_that_answers(attempt: Attempt, prompt: Prompt, models: tuple[Model, ...]) -> Process:
     random = attempt.execution.random
-    question = Question(attempt, prompt, {name: random.choice(of) for name, of in prompt.choices.items()})
+    question = Question(attempt, prompt, prompt.choose(random))
     for model, fallback in zip(models, (*models[1:], None), strict=True):
         try:
             yield from question.put_to(model)

@@ -109,7 +109,8 @@ class Pipeline:
     seconds late the n-th start is, or None if it is missed; without `overlaps` a start waits in the queue
     until the execution before it ended. `heartbeat` is the longest silence of an execution. `body` performs
     an execution in place of going through the graph of stages. `graph_from_events`: the graph is not
-    declared, stages tell what they depend on.
+    declared, stages tell what they depend on. `thresholds`: what its owner wants alerts to begin at, where the
+    usual does not fit.
     """
 
     name: str
@@ -118,6 +119,7 @@ class Pipeline:
     owner: str
     description: str
     labels: Mapping[str, str] = field(default_factory=dict)
+    thresholds: Mapping[str, float] = field(default_factory=dict)
     stages: tuple[Stage, ...] = ()
     streams: tuple[str, ...] = ()
     schedule: Schedule | None = None
@@ -154,7 +156,7 @@ class Pipeline:
             "kind": self.kind,
             "owner": self.owner,
             "description": self.description,
-            "labels": dict(self.labels) or None,
+            "labels": {**self.labels, **self._alerts()} or None,
             "stages": None if self.graph_from_events else [_declared(stage) for stage in self.stages] or None,
             "streams": list(self.streams) or None,
             "schedule": self._declared_schedule(simulation),
@@ -177,6 +179,9 @@ class Pipeline:
         return bool(self.schedule and self.schedule.daily) and (
             not simulation.live or simulation.pace.speed == 1
         )
+
+    def _alerts(self) -> dict[str, str]:
+        return {f"alerts.{name}": f"{value:g}" for name, value in self.thresholds.items()}
 
     def _declared_schedule(self, simulation: Simulation) -> dict[str, object] | None:
         if self.schedule is None:

@@ -13,7 +13,7 @@ from exporter.demo.event import timestamp
 from exporter.demo.execution import Execution
 from exporter.demo.identity import cron_job, universal
 from exporter.demo.pipeline import Fate, Pipeline, Schedule
-from exporter.demo.simulation import Process
+from exporter.demo.simulation import Process, Simulation
 from exporter.demo.stage import Stage, chain
 
 CATALOG_DOWN = Error(
@@ -31,8 +31,14 @@ CATALOG_DOWN = Error(
     context={"catalog": "lakekeeper:8181", "retries": 5, "table": "lakehouse.orders"},
 )
 
-_OUTAGE = (0.42, 0.6)
-"""The part of a cycle (minutes live, half a day of history) in which the catalog takes no commits."""
+_POISON = "numeric field overflow: discount_percent 1000.00 does not fit decimal(5,2), row set aside"
+
+
+def _catalog_is_down(simulation: Simulation) -> bool:
+    """For four minutes live, soon after the start; in history for most of an hour every other day."""
+    if simulation.live:
+        return 0.1 <= simulation.phase(live=1500, history=1500) < 0.26
+    return 0.3 <= simulation.phase(live=1500, history=172_800) < 0.315
 
 
 @dataclass(slots=True)
@@ -86,8 +92,7 @@ class Capture:
         while pause := self.simulation.sampling(live=6, history=1200):
             yield pause
             steps += 1
-            begin, end = _OUTAGE
-            self._commit_or_fail(down=begin <= self.simulation.phase(live=420, history=43_200) < end)
+            self._commit_or_fail(down=_catalog_is_down(self.simulation))
             seconds = pause * self.simulation.pace.speed
             for table in self.tables:
                 self._measure(table, seconds)
@@ -143,6 +148,7 @@ class Capture:
 
     def _tell_source(self, table: Table, captured: int, written: int) -> None:
         behind = table.backlog.behind(self.simulation.instant)
+        poisoned = self._poisoned(table, written)
         samples = [round(behind * self.random.lognormvariate(0, 0.35), 6) for _ in range(min(6, written))]
         self.execution.tell(
             "pipeline.stream.measured",
@@ -152,9 +158,21 @@ class Capture:
             events=table.changes(captured),
             watermark=table.watermark(),
             buffer_depth=table.backlog.waiting,
-            dead_letters=self.random.randint(2, 9) if self.down_for and table.rate > 10 else 0,
+            dead_letters=poisoned,
             latency_seconds=samples or None,
         )
+
+    def _poisoned(self, table: Table, written: int) -> int:
+        """Rows that the sink sets aside: a few of one table, now and then."""
+        if table.name != "order_items" or not written or self.random.random() > 0.06:
+            return 0
+        self.execution.tell(
+            "pipeline.warning.raised",
+            stage="sink",
+            code="dead_letter",
+            message=f"lakehouse.{table.name}: {_POISON}",
+        )
+        return self.random.randint(1, 3)
 
     def _tell_sink(self, table: Table, written: int) -> None:
         self.execution.tell(
@@ -209,6 +227,7 @@ PIPELINES = (
         owner="data-platform",
         description="Streams changes of the shop's PostgreSQL to Iceberg tables. Runs for ever.",
         labels={"team": "data-platform", "tier": "1", "source": "postgresql", "sink": "iceberg"},
+        thresholds={"stream_lag_seconds": 60, "stream_stall_seconds": 120},
         stages=chain(
             Stage("capture", 60, kind="pgoutput", cores=0.5, memory=310, reads=40),
             Stage("buffer", 60, kind="buffer", cores=0.3, memory=900),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from exporter.demo.error import Error, java_trace, python_trace
 from exporter.demo.execution import Execution
 from exporter.demo.identity import argo, universal
@@ -65,6 +67,7 @@ NO_HEAP = Error(
 )
 
 _JSON = "application/json"
+_FIELDS = ("invoice_total", "vat_id", "due_date", "iban")
 
 EXTRACT_PROMPT = Prompt(
     template="invoice-extract/v7",
@@ -72,10 +75,12 @@ EXTRACT_PROMPT = Prompt(
         "Read the invoice below and answer with JSON of the schema invoice-v7.\nLanguage: {language}\n"
         "Vendor: {vendor}\n"
     ),
-    answer='{{"vendor": "{vendor}", "currency": "EUR", "invoice_total": 1840.25, "lines": 7}}',
+    answer='{{"vendor": "{vendor}", "currency": "EUR", "invoice_total": {total}, "lines": {lines}}}',
     choices={
         "language": ("de", "en", "fr", "es"),
-        "vendor": ("Nordwind Logistik", "Acme Paper", "Volta Energie"),
+        "vendor": ("Nordwind Logistik", "Acme Paper", "Volta Energie", "Hotel Lindenhof", "Kurz & Sohn"),
+        "total": ("1840.25", "219.90", "96.04", "12775.00", "430.50"),
+        "lines": ("1", "3", "7", "22"),
     },
     tokens=(1900, 320),
     cached=0.4,
@@ -128,7 +133,7 @@ def _analysis(execution: Execution) -> Fate:
         )
     if execution.random.random() < 0.25:
         warnings["P03 Scoring"] = ("evidence_missing", "11 of 300 questions were answered without evidence")
-    if execution.number % 11 == 6:
+    if execution.number % (11 if execution.detailed else 50) == 6:
         return Fate(troubles={"Text Extraction": Trouble(NO_HEAP, at=0.8)}, warnings=warnings)
     return Fate(slow={"P02 Question Execution": 0.7 + 0.6 * execution.volume}, warnings=warnings)
 
@@ -143,15 +148,23 @@ def _analysis_parameters(execution: Execution) -> dict[str, object]:
 
 
 def _processing(execution: Execution) -> Fate:
-    # The gateway has bad minutes live, and a bad hour every half day in history.
-    bad = 0.45 < execution.simulation.phase(live=420, history=43_200) < (0.7 if execution.detailed else 0.54)
+    # The gateway has bad minutes live, and a bad hour every other day in history.
+    bad = (
+        0.25 < execution.simulation.phase(live=900, history=172_800) < (0.55 if execution.detailed else 0.27)
+    )
     chance = execution.random.random()
+    seen, missing = execution.random.randint(180, 320), execution.random.randint(6, 31)
+    incomplete = replace(
+        BAD_TOTAL,
+        message=f"field '{execution.random.choice(_FIELDS)}' is missing in {missing} of {seen} records",
+        context={"schema": "invoice-v7", "records": seen, "missing": missing},
+    )
     if chance < (0.55 if bad else 0.05):
         return Fate(slow={"extract": 1.5}, troubles={"extract": Trouble(READ_TIMEOUT, at=0.7)})
     if chance < (0.8 if bad else 0.12):
         return Fate(troubles={"extract": Trouble(READ_TIMEOUT, attempts=1, at=0.7)})
     if chance > 0.97:
-        return Fate(troubles={"validate": Trouble(BAD_TOTAL, at=0.9)})
+        return Fate(troubles={"validate": Trouble(incomplete, at=0.9)})
     return Fate(skips=frozenset({"tables"}) if chance > 0.85 else frozenset())
 
 

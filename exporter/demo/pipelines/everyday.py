@@ -38,6 +38,8 @@ KEY_EXPIRED = Error(
     context={"host": "sftp.partner.example", "port": 22, "user": "billing", "key": "billing-2025"},
 )
 
+_REQUESTS = "/usr/lib/python3.12/site-packages/requests"
+
 SERVICE_UNAVAILABLE = Error(
     type="HTTPError",
     message="503 Server Error: Service Unavailable for url: https://geocoder.example/v2/batch",
@@ -48,7 +50,7 @@ SERVICE_UNAVAILABLE = Error(
         ("/app/geocode/stages.py", 88, "resolve", "places = client.batch(addresses)"),
         ("/app/geocode/client.py", 43, "batch", "response.raise_for_status()"),
         (
-            "/usr/lib/python3.12/site-packages/requests/models.py",
+            f"{_REQUESTS}/models.py",
             1026,
             "raise_for_status",
             "raise HTTPError(http_error_msg, response=self)",
@@ -56,6 +58,42 @@ SERVICE_UNAVAILABLE = Error(
         name="requests.exceptions.HTTPError",
     ),
     context={"url": "https://geocoder.example/v2/batch", "http_status": 503, "batch_size": 500},
+)
+
+SLOW_ANSWER = Error(
+    type="ReadTimeout",
+    message="HTTPSConnectionPool(host='geocoder.example', port=443): Read timed out. (read timeout=5)",
+    category="timeout",
+    component="geocoder",
+    severity="warning",
+    trace=python_trace(
+        ("/app/geocode/stages.py", 88, "resolve", "places = client.batch(addresses)"),
+        (
+            "/app/geocode/client.py",
+            41,
+            "batch",
+            "response = self.session.post(self.url, json=body, timeout=5)",
+        ),
+        (f"{_REQUESTS}/sessions.py", 637, "post", "return self.request('POST', url, data=data, json=json)"),
+        (f"{_REQUESTS}/adapters.py", 713, "send", "raise ReadTimeout(e, request=request)"),
+        name="requests.exceptions.ReadTimeout",
+    ),
+    context={"url": "https://geocoder.example/v2/batch", "timeout_seconds": 5, "batch_size": 500},
+)
+
+HALF_AN_ANSWER = Error(
+    type="JSONDecodeError",
+    message="Unterminated string starting at: line 1 column 65529 (char 65528)",
+    category="serialization",
+    component="geocoder",
+    severity="warning",
+    trace=python_trace(
+        ("/app/geocode/stages.py", 88, "resolve", "places = client.batch(addresses)"),
+        ("/app/geocode/client.py", 44, "batch", "return [Place(**row) for row in response.json()]"),
+        (f"{_REQUESTS}/models.py", 978, "json", "raise RequestsJSONDecodeError(e.msg, e.doc, e.pos)"),
+        name="requests.exceptions.JSONDecodeError",
+    ),
+    context={"url": "https://geocoder.example/v2/batch", "content_length": 65_536},
 )
 
 SEARCH_TIMEOUT = Error(
@@ -70,32 +108,36 @@ SEARCH_TIMEOUT = Error(
 
 
 def _billing(execution: Execution) -> Fate:
-    # Six failures in a row, then somebody renews the key, and forgets it again: in history not as soon.
-    if execution.number % (15 if execution.detailed else 80) < 6:
+    # Many failures in a row, until somebody renews the key. In history that is rare, and somebody sees it sooner.
+    cycle, failing = (40, 12) if execution.detailed else (160, 4)
+    if execution.number % cycle < failing:
         return Fate(troubles={"upload": Trouble(KEY_EXPIRED.within(serial=execution.serial), at=0.4)})
     return Fate()
 
 
 def _geocode(execution: Execution) -> Fate:
     chance = execution.random.random()
+    what = execution.random.choices((SERVICE_UNAVAILABLE, SLOW_ANSWER, HALF_AN_ANSWER), (6, 3, 1))[0]
     if chance < 0.62:
         attempts = 1 if chance < 0.4 else 2
-        return Fate(troubles={"resolve": Trouble(SERVICE_UNAVAILABLE, attempts=attempts, at=0.35)})
+        return Fate(troubles={"resolve": Trouble(what, attempts=attempts, at=0.35)})
     if chance < 0.66:
-        return Fate(troubles={"resolve": Trouble(SERVICE_UNAVAILABLE, at=0.35)})
+        return Fate(troubles={"resolve": Trouble(what, at=0.35)})
     return Fate()
 
 
 def _catalog(execution: Execution) -> Fate:
-    # Every run leaves segments behind that the next one has to merge, until somebody forces a merge.
-    burden = 1 + 0.11 * (execution.number % 32)
+    # Once merging stopped in the background, every run leaves segments behind that the next one has to merge,
+    # until somebody forces a merge. In history that has not happened.
+    turn = execution.number % 60 if execution.detailed else 0
+    burden = 1 + 0.03 * turn if turn < 3 else 2.4 + 0.06 * turn
     warnings = {}
-    if burden > 2.2:
+    if burden > 2.7:
         text = (
             f"index catalog-v12 has {round(40 * burden)} segments, merging takes {burden:.1f} times the usual"
         )
         warnings["merge_segments"] = ("too_many_segments", text)
-    troubles = {"merge_segments": Trouble(SEARCH_TIMEOUT, attempts=1)} if burden > 4.2 else {}
+    troubles = {"merge_segments": Trouble(SEARCH_TIMEOUT, attempts=1)} if burden > 4.6 else {}
     return Fate(
         slow={"merge_segments": burden, "index": 1 + (burden - 1) / 4}, warnings=warnings, troubles=troubles
     )
@@ -143,7 +185,7 @@ PIPELINES = (
     Pipeline(
         name="billing-export",
         owner="finance-systems",
-        description="Rates the day's usage and uploads invoices to the billing partner by SFTP.",
+        description="Rates metered usage as it comes in and uploads invoices to the billing partner by SFTP.",
         labels={"team": "finance", "tier": "1", "data": "confidential"},
         stages=chain(
             Stage(
@@ -201,7 +243,7 @@ PIPELINES = (
         name="catalog-search-index",
         owner="search",
         description=(
-            "Indexes changed products. Gets slower from run to run until segments are merged by hand."
+            "Indexes changed products. Gets slower once segments are no longer merged in the background."
         ),
         labels={"team": "search", "tier": "2"},
         stages=chain(

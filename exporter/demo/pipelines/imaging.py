@@ -103,7 +103,7 @@ def _imaging(execution: Execution) -> Fate:
             f"{share} % of visibilities flagged, usual are 12 % (GNSS L5)",
         )
     chance = random.random()
-    if execution.number % 9 == 3 or chance < 0.03:
+    if execution.number % (9 if execution.detailed else 60) == 3 or chance < 0.03:
         return Fate(troubles={"solve_gain": Trouble(NO_SOLUTIONS, at=0.8)}, warnings=warnings)
     if chance < 0.06:
         return Fate(

@@ -30,6 +30,14 @@ OUTLINE = Prompt(
     tokens=(640, 210),
     cached=0.5,
 )
+
+
+def _pasted_catalogue(execution: Execution) -> float:
+    """For some minutes live, and an hour a week in history, each prompt carries the whole product catalogue."""
+    begin, end = (0.2, 0.55) if execution.detailed else (0.4, 0.406)
+    return 190.0 if begin <= execution.simulation.phase(live=900, history=604_800) < end else 1.0
+
+
 DRAFT = Prompt(
     template="draft/v9",
     text="Write the buying guide for {product} along the outline.\nTone: {tone}. About 700 words.",
@@ -37,6 +45,7 @@ DRAFT = Prompt(
     choices={"product": _PRODUCTS, "tone": ("sober", "friendly", "expert")},
     tokens=(1400, 1150),
     cached=0.3,
+    swells=_pasted_catalogue,
 )
 REVIEW = Prompt(
     template="review/v3",
@@ -53,20 +62,32 @@ TRANSLATE = Prompt(
     choices={"product": _PRODUCTS, "language": _LANGUAGES},
     tokens=(1700, 1350),
 )
-_TICKETS = (
-    "The parcel never came",
-    "I was charged twice",
-    "How do I change my address?",
-    "The app crashes at login",
-)
+_QUEUE_OF = {
+    "The parcel was due on Tuesday and the tracking still says “in transit”.": "delivery",
+    "Only two of the three boxes arrived. The invoice lists all of them.": "delivery",
+    "I was charged twice for the same order, once by card and once by direct debit.": "payment",
+    "The voucher from the newsletter is refused at the checkout.": "payment",
+    "How do I change the delivery address of my account? The old one keeps coming back.": "account",
+    "Please delete my data. I have asked before and got no answer.": "account",
+    "The app crashes at login since the update, on two phones.": "technical",
+    "The instructions for the drill are only in Polish. Where is the English manual?": "technical",
+}
+_STEP_OF = {
+    "delivery": "We have asked the carrier where your parcel is.",
+    "payment": "Our accounts department is checking the charge.",
+    "account": "We have passed your request on to those who look after customer accounts.",
+    "technical": "Could you tell us which version you use?",
+}
+_TICKETS = tuple(_QUEUE_OF)
 CLASSIFY = Prompt(
     template="triage/v3",
     text=(
         "Choose one queue (delivery, payment, account, technical) for the ticket:\n\n{ticket}\n\n"
         "Answer with its name."
     ),
-    answer="queue for “{ticket}”: delivery",
+    answer="{queue}",
     choices={"ticket": _TICKETS},
+    follows={"queue": ("ticket", _QUEUE_OF)},
     tokens=(420, 12),
     cached=0.7,
 )
@@ -76,16 +97,18 @@ CLASSIFY_WITH_EXAMPLES = Prompt(
         "Examples:\n- “Where is my order?” -> delivery\n- “Refund please” -> payment\n\nTicket: {ticket}\n"
         "Queue:"
     ),
-    answer="queue for “{ticket}”: payment",
+    answer="{queue}",
     choices={"ticket": _TICKETS},
+    follows={"queue": ("ticket", _QUEUE_OF)},
     tokens=(910, 9),
     cached=0.85,
 )
 REPLY = Prompt(
     template="reply/v6",
     text="Draft a reply to the ticket below. Be brief, promise nothing.\n\n{ticket}",
-    answer="Thank you for writing to us. We looked into “{ticket}” …",
+    answer="Thank you for your message. {step} We will come back to you within one working day.",
     choices={"ticket": _TICKETS},
+    follows={"step": ("ticket", {ticket: _STEP_OF[queue] for ticket, queue in _QUEUE_OF.items()})},
     tokens=(760, 180),
 )
 
@@ -150,6 +173,7 @@ PIPELINES = (
         overlaps=True,
         reports_progress=True,
         llm_budget_usd=5.0,
+        thresholds={"llm_budget_days": 1},
         identifier=universal,
         parameters=_enrichment_parameters,
     ),

@@ -15,8 +15,8 @@ from exporter.demo.simulation import Process
 from exporter.demo.stage import Artifact, Stage, chain
 
 _BASE_RATE = 100
-_LENGTH = 240.0
-_PATTERN = ((50.0, 110.0, 4.0), (160.0, 200.0, 3.0))
+_LENGTH = 480.0
+_PATTERN = ((120.0, 240.0, 4.0), (360.0, 420.0, 3.0))
 """Peaks: from, to (seconds of the test), times the base rate."""
 
 _CAPACITY = 290.0
@@ -98,7 +98,7 @@ class LoadTest:
         self.refused = 0
         self.recovers_until = -1.0
         # Some tests meet a schema that changed under way, some lose a task manager in the first peak.
-        self.schema_changed = execution.number % 3 == 1
+        self.schema_changed = execution.number % (3 if execution.detailed else 9) == 1
         self.loses_task_manager = execution.number % 2 == 0
 
     def play(self) -> Process:
@@ -130,8 +130,8 @@ class LoadTest:
         now, speed = self.execution.simulation.instant, self.execution.simulation.pace.speed
         wanted = _BASE_RATE * traffic.factor * step
         made = max(0, round(self.random.gauss(wanted, wanted**0.5)))
-        refused = round(made * self.random.uniform(0.01, 0.04)) if self.schema_changed and second > 120 else 0
-        if self.loses_task_manager and second >= 90:
+        refused = round(made * self.random.uniform(0.01, 0.04)) if self.schema_changed and second > 240 else 0
+        if self.loses_task_manager and second >= 150:
             self._lose_task_manager(second)
         capacity = 0.0 if second < self.recovers_until else _CAPACITY * step
         rate, delay = _CAPACITY * speed, self.execution.real(0.12)
@@ -234,8 +234,8 @@ def _play(execution: Execution, fate: Fate) -> Process:
 
 def _parameters(execution: Execution) -> dict[str, object]:
     del execution
-    pattern = ",".join(f"{begin:.0f}s-{end:.0f}s:{factor:.0%}" for begin, end, factor in _PATTERN)
-    return {"message_rate": _BASE_RATE, "duration": f"{_LENGTH:.0f}s", "traffic_pattern": pattern}
+    pattern = ",".join(f"{begin / 60:.0f}m-{end / 60:.0f}m:{factor:.0%}" for begin, end, factor in _PATTERN)
+    return {"message_rate": _BASE_RATE, "duration": f"{_LENGTH / 60:.0f}m", "traffic_pattern": pattern}
 
 
 PIPELINES = (
@@ -266,7 +266,7 @@ PIPELINES = (
             ),
         ),
         streams=("clicks", "sessions"),
-        schedule=Schedule(every=280, grace=60),
+        schedule=Schedule(every=540, grace=60),
         trigger="ci",
         first=3.0,
         history_every=7200,

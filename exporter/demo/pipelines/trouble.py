@@ -14,14 +14,20 @@ LOCK_TIMEOUT = Error(
         'canceling statement due to lock timeout: relation "ledger_entries" is locked by pid 48213 '
         "(idle in transaction)"
     ),
+    severity="critical",
     category="timeout",
     component="postgresql",
-    context={"relation": "ledger_entries", "blocking_pid": 48213, "waited_seconds": 108, "sqlstate": "55P03"},
+    context={
+        "relation": "ledger_entries",
+        "blocking_pid": 48213,
+        "lock_timeout": "7min",
+        "sqlstate": "55P03",
+    },
 )
 
 WAL_GAP = Error(
     type="BackupError",
-    message="WAL segment 00000001000004D2000000A7 is missing from the archive, the backup cannot be restored",
+    message="WAL segment 00000001000004D2000000A7 is missing from the archive: no restore to a point behind it",
     category="processing",
     component="pgbackrest",
     severity="critical",
@@ -35,18 +41,22 @@ WAL_GAP = Error(
 
 
 def _ledger(execution: Execution) -> Fate:
-    turn = execution.number % 9
+    turn = execution.number % (40 if execution.detailed else 170)
     if turn == 2:
+        # Seven minutes in which nothing happens, while the next ones wait for it.
+        stuck = Trouble(LOCK_TIMEOUT, status="timed_out", at=1.0)
+        warning = ("lock_wait", "waiting for ShareRowExclusiveLock on ledger_entries, held by pid 48213")
+        return Fate(
+            slow={"match_entries": 46}, troubles={"match_entries": stuck}, warnings={"match_entries": warning}
+        )
+    if turn == 25:
         # Ends by itself, long after everybody wondered.
         return Fate(slow={"match_entries": 16})
-    if turn == 6:
-        stuck = Trouble(LOCK_TIMEOUT, status="timed_out", at=1.0)
-        return Fate(slow={"match_entries": 12}, troubles={"match_entries": stuck})
     return Fate()
 
 
 def _transcode(execution: Execution) -> Fate:
-    turn = execution.number % 7
+    turn = execution.number % (7 if execution.detailed else 45)
     if turn == 2:
         return Fate(
             dies_in="encode",
@@ -67,15 +77,15 @@ def _transcode_parameters(execution: Execution) -> dict[str, object]:
     }
 
 
-def _backup_punctuality(number: int) -> float | None:
+def _archive_punctuality(number: int) -> float | None:
     turn = number % 9
     if turn in (2, 3):
         return None
     return 32.0 if turn in (5, 7) else 0.0
 
 
-def _backup(execution: Execution) -> Fate:
-    if execution.number % 17 == 12:
+def _archive(execution: Execution) -> Fate:
+    if execution.number % (17 if execution.detailed else 110) == 12:
         return Fate(troubles={"verify": Trouble(WAL_GAP)})
     return Fate(waits=execution.random.uniform(0.2, 9.0))
 
@@ -88,6 +98,7 @@ PIPELINES = (
             "Matches ledger entries with bank statements. Sometimes waits for a lock that nobody gives back."
         ),
         labels={"team": "finance", "tier": "1"},
+        thresholds={"queue_wait_seconds": 120},
         stages=chain(
             Stage("load_statements", 2, kind="sql", items=860, reads=5),
             Stage("load_ledger", 2.5, kind="sql", items=9100, reads=30),
@@ -98,6 +109,7 @@ PIPELINES = (
                 items=9100,
                 keeps=0.994,
                 cores=0.15,
+                spread=0.08,
                 says=(("debug", "{done} of {total} entries matched"),) * 3,
             ),
             Stage("book_differences", 1.5, kind="sql", items=55, writes=0.2),
@@ -155,16 +167,16 @@ PIPELINES = (
         fate=_transcode,
     ),
     Pipeline(
-        name="backup-postgres",
+        name="postgres-wal-archive",
         kind="maintenance",
         owner="dba",
         description=(
-            "Incremental backup with verification. Its scheduler is overloaded: some starts are late or "
-            "missed."
+            "Archives and verifies the write-ahead log every minute. Its scheduler is overloaded: some starts are "
+            "late or missed."
         ),
         labels={"team": "dba", "tier": "1", "cluster": "main"},
         stages=chain(
-            Stage("checkpoint", 1, kind="pgbackrest"),
+            Stage("switch_wal", 1, kind="pgbackrest"),
             Stage("copy", 9, kind="pgbackrest", items=640, cores=1.4, reads=2400, writes=1900, memory=380),
             Stage(
                 "verify",
@@ -175,7 +187,7 @@ PIPELINES = (
                 reads=1900,
                 makes=(
                     Artifact(
-                        "backup.manifest", "s3://pg-archive/main/{id}/backup.manifest", "text/plain", 0.8
+                        "archive.manifest", "s3://pg-archive/main/{id}/archive.manifest", "text/plain", 0.8
                     ),
                 ),
             ),
@@ -184,8 +196,8 @@ PIPELINES = (
         schedule=Schedule(every=60, cron="* * * * *", timezone="America/New_York", grace=15),
         first=8.0,
         identifier=cron_job,
-        punctuality=_backup_punctuality,
-        fate=_backup,
+        punctuality=_archive_punctuality,
+        fate=_archive,
     ),
     Pipeline(
         name="legacy-sftp-import",

@@ -1,6 +1,8 @@
-"""A nightly load of the warehouse as Airflow runs it, and the models that are built when it is done."""
+"""An incremental load of the warehouse as Airflow runs it, and the models that are built when it is done."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 from exporter.demo.attempt import Attempt
 from exporter.demo.error import Error, python_trace
@@ -64,9 +66,9 @@ TEST_FAILED = Error(
 _REGIONS = ("emea", "amer", "apac")
 
 
-def _nightly(execution: Execution) -> Fate:
+def _load(execution: Execution) -> Fate:
     chance = execution.random.random()
-    if execution.number % 8 == 5:
+    if execution.number % (8 if execution.detailed else 70) == 3:
         return Fate(troubles={"load_staging": Trouble(COLUMN_ADDED, index="apac", at=0.5)})
     if chance < 0.4:
         return Fate(troubles={"extract_orders": Trouble(DEADLOCK, attempts=1)})
@@ -74,7 +76,7 @@ def _nightly(execution: Execution) -> Fate:
     return Fate(skips=frozenset({"snapshot_full"}))
 
 
-def _nightly_parameters(execution: Execution) -> dict[str, object]:
+def _load_parameters(execution: Execution) -> dict[str, object]:
     day = execution.due.date().isoformat()
     return {
         "logical_date": execution.due.isoformat(),
@@ -85,8 +87,15 @@ def _nightly_parameters(execution: Execution) -> dict[str, object]:
 
 
 def _marts(execution: Execution) -> Fate:
-    if execution.number % 6 == 4:
-        return Fate(troubles={"test": Trouble(TEST_FAILED, at=1.0)})
+    if execution.number % (6 if execution.detailed else 60) == 2:
+        results = execution.random.randint(1, 14)
+        test = execution.random.choice(("unique_fct_orders_order_id", "not_null_fct_refunds_order_id"))
+        failed = replace(
+            TEST_FAILED,
+            message=f"Got {results} results, configured to fail if != 0: {test}",
+            context={"test": test, "failures": results, "invocation": execution.id[:8]},
+        )
+        return Fate(troubles={"test": Trouble(failed, at=1.0)})
     return Fate()
 
 
@@ -115,10 +124,10 @@ def _tests(attempt: Attempt, seconds: float) -> Process:
 
 PIPELINES = (
     Pipeline(
-        name="sales_warehouse_nightly",
+        name="sales_warehouse",
         kind="etl",
         owner="data-engineering",
-        description="Loads orders, customers and refunds into the warehouse: a DAG of Airflow.",
+        description="Loads new orders, customers and refunds every two minutes: a DAG of Airflow.",
         labels={"team": "data-engineering", "tier": "1", "orchestrator": "airflow"},
         stages=(
             Stage("wait_for_export", 2.5, kind="S3KeySensor", cores=0.02, memory=140),
@@ -175,14 +184,14 @@ PIPELINES = (
         queues_stages=True,
         heartbeat=60,
         identifier=airflow,
-        parameters=_nightly_parameters,
-        fate=_nightly,
+        parameters=_load_parameters,
+        fate=_load,
     ),
     Pipeline(
         name="finance_marts",
         kind="dbt",
         owner="analytics-engineering",
-        description="Builds and tests the finance models. Started by sales_warehouse_nightly.",
+        description="Builds and tests the finance models. Started by sales_warehouse.",
         labels={"team": "analytics", "tier": "1", "orchestrator": "dbt"},
         stages=(
             Stage("stg_orders", 1.6, kind="view", items=23_800),
