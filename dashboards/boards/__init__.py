@@ -1,6 +1,6 @@
 """The dashboards, one module each, with a function `board()`."""
 
-from dashboards.boards import exporter, home, live, llm, pipeline, quality, stage, streams
+from dashboards.boards import exporter, home, live, llm, pipeline, quality, schedules, stage, streams
 
 BOARDS = (
     home.board(),
@@ -9,6 +9,7 @@ BOARDS = (
     streams.board(),
     quality.board(),
     llm.board(),
+    schedules.board(),
     live.board(),
     exporter.board(),
 )

@@ -1,0 +1,311 @@
+"""Schedules and service levels: what is late, what was missed, which pipeline has used up its error budget."""
+
+from __future__ import annotations
+
+from dashboards import links, look, tables
+from dashboards.grafana.dashboard import Dashboard
+from dashboards.grafana.dashboard import board as a_board
+from dashboards.grafana.fields import Steps, by_name, by_regex, mapping
+from dashboards.grafana.layout import section, strip
+from dashboards.grafana.panels import Panel, heatmap, stat, table, timeseries
+from dashboards.grafana.targets import prom
+from dashboards.grafana.transformations import merge, organize
+from dashboards.scope import PIPELINES, of_pipelines
+from exporter.catalogue.metrics import (
+    ALERT_THRESHOLD,
+    EXECUTION_QUEUE_DURATION,
+    EXECUTIONS,
+    LAST_SUCCESS,
+    PIPELINE_INFO,
+    SCHEDULE_MISSED,
+    SCHEDULE_NEXT,
+    SCHEDULE_PAUSED,
+    SCHEDULE_PERIOD,
+)
+from exporter.catalogue.promql import gauge, heat, increase, quantile
+from exporter.catalogue.thresholds import SUCCESS_OBJECTIVE
+from exporter.domain.status import FAILING
+
+_EACH = ("pipeline", "environment")
+_BAD = tuple(sorted(FAILING))
+_SLACK_SECONDS = 60
+"""A start this much later than due is none yet: schedulers take their time."""
+_BUDGET: Steps = ((None, look.RED), (0, look.ORANGE), (0.25, look.GREEN))
+
+_DUE = gauge(SCHEDULE_NEXT, by=_EACH, where=PIPELINES)
+_PAUSED = gauge(SCHEDULE_PAUSED, by=_EACH, where=PIPELINES)
+_LATE_BY = f"((time() - {_DUE}) > {_SLACK_SECONDS}) unless ({_PAUSED} == 1)"
+
+
+def board() -> Dashboard:
+    return a_board(
+        links.SCHEDULES,
+        "Schedules and service levels",
+        "What is late, what was missed, how long ago each pipeline last succeeded, and how much of its error budget is "
+        "left.",
+        [
+            strip(4, *_figures()),
+            strip(12, _schedules()),
+            strip(8, _missed(), _age()),
+            strip(11, _levels()),
+            section("Waiting", strip(9, _waits(), _wait_heat())),
+        ],
+        variables=of_pipelines(),
+        links=links.navigation(links.SCHEDULES),
+        time_from="now-24h",
+    )
+
+
+def objective() -> str:
+    """The part of executions that shall succeed: as declared, or the default."""
+    declared = gauge(ALERT_THRESHOLD, by=_EACH, where=PIPELINES, threshold=SUCCESS_OBJECTIVE.name)
+    known = gauge(PIPELINE_INFO, by=_EACH, where=PIPELINES)
+    return f"({declared} or {known} * {SUCCESS_OBJECTIVE.default})"
+
+
+def _failed_ratio() -> str:
+    ended = increase(EXECUTIONS, "$__range", by=_EACH, where=PIPELINES)
+    failed = increase(EXECUTIONS, "$__range", by=_EACH, where=PIPELINES, status=_BAD)
+    return f"{failed} / ({ended} > 0)"
+
+
+def _budget_left() -> str:
+    return f"1 - ({_failed_ratio()}) / (1 - {objective()})"
+
+
+def _figures() -> list[Panel]:
+    missed = increase(SCHEDULE_MISSED, "$__range", by=_EACH, where=PIPELINES)
+    return [
+        stat(
+            "Late now",
+            "Schedules whose next start is overdue and that are not paused.",
+            prom(f"count({_LATE_BY}) or 0 * count({_DUE})", instant=True),
+            steps=look.COUNT_OF_BAD,
+            background=True,
+            no_value="no schedules",
+        ),
+        stat(
+            "Latest by",
+            "How late the latest of them is.",
+            prom(f"max({_LATE_BY})", instant=True),
+            steps=((None, look.TEXT), (60, look.ORANGE), (900, look.RED)),
+            unit="s",
+            decimals=0,
+            no_value="none is late",
+        ),
+        stat(
+            "Missed",
+            "Starts of the time range that were due and did not happen within their grace.",
+            prom(f"sum(round({missed}))", instant=True),
+            steps=look.COUNT_OF_BAD,
+            no_value="no schedules",
+        ),
+        stat(
+            "Paused",
+            "Schedules that are paused: none of their starts is missed.",
+            prom(f"sum({_PAUSED})", instant=True),
+            steps=((None, look.GREY), (0, look.TEXT), (1, look.YELLOW)),
+            no_value="no schedules",
+        ),
+        stat(
+            "Schedules",
+            "Pipelines with a schedule, declared or learnt.",
+            prom(f"count({_DUE})", instant=True),
+            steps=look.NEUTRAL,
+            no_value="none",
+        ),
+        stat(
+            "Objective missed",
+            "Pipelines that have used up the error budget of the time range. Which ones: the table of service levels.",
+            prom(f"count({_budget_left()} < 0) or 0 * count({_failed_ratio()})", instant=True),
+            steps=look.COUNT_OF_BAD,
+            no_value="no runs",
+        ),
+    ]
+
+
+def _schedules() -> Panel:
+    figures = {
+        "late": f"time() - {_DUE}",
+        "next": f"1000 * {_DUE}",
+        "period": gauge(SCHEDULE_PERIOD, by=_EACH, where=PIPELINES),
+        "success": f"time() - {gauge(LAST_SUCCESS, by=_EACH, where=PIPELINES)}",
+        "periods": f"(time() - {gauge(LAST_SUCCESS, by=_EACH, where=PIPELINES)}) / "
+        f"({gauge(SCHEDULE_PERIOD, by=_EACH, where=PIPELINES)} > 0)",
+        "missed": f"round({increase(SCHEDULE_MISSED, '$__range', by=_EACH, where=PIPELINES)})",
+        "paused": _PAUSED,
+    }
+    titles = {
+        "pipeline": "Pipeline",
+        "environment": "Environment",
+        "Value #next": "Next start",
+        "Value #late": "Late by",
+        "Value #period": "Every",
+        "Value #success": "Since success",
+        "Value #periods": "In periods",
+        "Value #missed": "Missed",
+        "Value #paused": "Paused",
+    }
+    return table(
+        "Schedules",
+        "The latest first. Late by: how long ago the next start was due; below zero it is still to come. Since "
+        "success in periods: above three somebody is alerted, unless declared otherwise.",
+        [prom(expr, ref=ref, instant=True, format="table") for ref, expr in figures.items()],
+        no_value="No schedules: they are declared (pipeline.declared), or learnt from regular starts.",
+        filterable=True,
+        columns=[
+            by_name(
+                "Pipeline",
+                min_width=150,
+                links=[links.to_pipeline(links.field("Pipeline"), links.field("Environment"))],
+            ),
+            by_name("Environment", width=115),
+            tables.ago_column("Next start", width=140, no_value=" "),
+            by_name(
+                "Late by",
+                width=110,
+                unit="s",
+                decimals=0,
+                cell="color-text",
+                steps=((None, look.TEXT), (_SLACK_SECONDS, look.ORANGE), (900, look.RED)),
+                no_value=" ",
+            ),
+            tables.seconds_column("Every", width=95, decimals=0),
+            tables.seconds_column("Since success", width=120, decimals=0),
+            by_name(
+                "In periods",
+                width=95,
+                decimals=1,
+                unit="short",
+                cell="color-text",
+                steps=((None, look.TEXT), (2, look.ORANGE), (3, look.RED)),
+                no_value=" ",
+            ),
+            by_name("Missed", width=80, cell="color-text", steps=((None, look.TEXT), (1, look.RED))),
+            by_name(
+                "Paused",
+                width=85,
+                mappings=mapping([("0", " ", None), ("1", "paused", look.YELLOW)]),
+                cell="pill",
+            ),
+        ],
+        transformations=[merge(), organize(list(titles), rename=titles, exclude=("Time",))],
+        sort=(("Late by", True),),
+    )
+
+
+def _missed() -> Panel:
+    return timeseries(
+        "Missed starts",
+        "Starts that were due and did not happen, in each interval, by pipeline.",
+        prom(
+            f"topk(15, round({increase(SCHEDULE_MISSED, '$__interval', by=_EACH, where=PIPELINES)}) > 0)",
+            "{{pipeline}}",
+        ),
+        unit="short",
+        bars=True,
+        stacked=True,
+        interval="5m",
+        decimals=0,
+        calcs=("sum",),
+        no_value="No start was missed in this time range.",
+    )
+
+
+def _age() -> Panel:
+    return timeseries(
+        "Time since the latest success, in periods of the schedule",
+        "A saw: it climbs until a success. Bad: a tooth far higher than the others. The ten highest.",
+        prom(
+            f"topk(10, (time() - {gauge(LAST_SUCCESS, by=_EACH, where=PIPELINES)}) / "
+            f"({gauge(SCHEDULE_PERIOD, by=_EACH, where=PIPELINES)} > 0))",
+            "{{pipeline}}",
+        ),
+        unit="short",
+        decimals=1,
+        fill=0,
+        steps=((None, look.GREEN), (3, look.RED)),
+        line_at_steps=True,
+        no_value="No schedules, or no success yet.",
+    )
+
+
+def _levels() -> Panel:
+    failed = increase(EXECUTIONS, "$__range", by=_EACH, where=PIPELINES, status=_BAD)
+    figures = {
+        "ended": f"round({increase(EXECUTIONS, '$__range', by=_EACH, where=PIPELINES)})",
+        "failed": f"round({failed})",
+        "success": f"1 - {_failed_ratio()}",
+        "objective": f"{objective()} and on (pipeline, environment) ({_failed_ratio()})",
+        "left": _budget_left(),
+        "wait": quantile(0.95, EXECUTION_QUEUE_DURATION, "$__range", by=_EACH, where=PIPELINES),
+    }
+    titles = {
+        "pipeline": "Pipeline",
+        "environment": "Environment",
+        "Value #ended": "Ended",
+        "Value #failed": "Failed",
+        "Value #success": "Success",
+        "Value #objective": "Objective",
+        "Value #left": "Budget left",
+        "Value #wait": "Wait p95",
+    }
+    return table(
+        "Service levels",
+        "Over the time range. Budget left: of the failures that the objective allows; below zero it is missed. The "
+        "objective is declared as label alerts.success_objective.",
+        [prom(expr, ref=ref, instant=True, format="table") for ref, expr in figures.items()],
+        no_value="No execution ended in this time range.",
+        filterable=True,
+        columns=[
+            by_name(
+                "Pipeline",
+                min_width=150,
+                links=[links.to_pipeline(links.field("Pipeline"), links.field("Environment"))],
+            ),
+            by_name("Environment", width=115),
+            by_name("Ended", width=85),
+            by_name("Failed", width=85, cell="color-text", steps=((None, look.TEXT), (1, look.RED))),
+            by_regex("^(Success|Objective)$", unit="percentunit", decimals=2, width=100),
+            by_name(
+                "Budget left",
+                min_width=140,
+                unit="percentunit",
+                decimals=0,
+                min=0,
+                max=1,
+                steps=_BUDGET,
+                cell={"type": "gauge", "mode": "basic", "valueDisplayMode": "color"},
+            ),
+            tables.seconds_column("Wait p95", width=100),
+        ],
+        transformations=[merge(), organize(list(titles), rename=titles, exclude=("Time",))],
+        sort=(("Budget left", False),),
+    )
+
+
+def _waits() -> Panel:
+    return timeseries(
+        "Time that executions waited before they started, p95",
+        "Bad: a climb: more is queued than workers can take. The ten longest.",
+        prom(
+            f"topk(10, {quantile(0.95, EXECUTION_QUEUE_DURATION, '$__rate_interval', by=_EACH, where=PIPELINES)})",
+            "{{pipeline}}",
+        ),
+        unit="s",
+        interval="5m",
+        gap_ms=3_600_000,
+        fill=0,
+        no_value="No pipeline here tells when its executions were queued.",
+    )
+
+
+def _wait_heat() -> Panel:
+    return heatmap(
+        "Distribution of waits",
+        "Executions by how long they waited before they started.",
+        prom(heat(EXECUTION_QUEUE_DURATION, "$__rate_interval", where=PIPELINES), "{{le}}", format="heatmap"),
+        unit="s",
+        interval="5m",
+        no_value="No pipeline here tells when its executions were queued.",
+    )
