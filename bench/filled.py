@@ -71,9 +71,9 @@ def add_executions(file: Path, number: int) -> None:
         with engine.connect() as connection:  # the pool gives the same one again
             connection.exec_driver_sql("PRAGMA synchronous=OFF")
             connection.exec_driver_sql("PRAGMA cache_size=-1000000")
-        with writing(engine) as connection, _bare(connection):
+        with writing(engine) as connection, bare(connection):
             pipelines = connection.execute(text("SELECT id, name FROM pipelines ORDER BY id")).all()
-            made = _executions([(row.id, row.name) for row in pipelines], number)
+            made = ended_executions([(row.id, row.name) for row in pipelines], number)
             while group := list(islice(made, GROUP)):
                 insert_rows(connection, schema.executions, [each.values() for each in group])
                 texts = [(search_key(each), each.id, search_text(each)) for each in group]
@@ -81,9 +81,11 @@ def add_executions(file: Path, number: int) -> None:
 
 
 @contextmanager
-def _bare(connection: Connection) -> Iterator[None]:
+def bare(connection: Connection) -> Iterator[None]:
     """Tables without their indexes, which are built at once many times as fast as row by row."""
-    query = "SELECT type, name, sql FROM sqlite_master WHERE tbl_name LIKE 'execution%'"
+    query = (
+        "SELECT type, name, sql FROM sqlite_master WHERE tbl_name LIKE 'execution%' OR tbl_name = 'stages'"
+    )
     parts = [row for row in connection.execute(text(query)) if row.sql and row.type != "table"]
     for kind, name, _ in parts:
         connection.exec_driver_sql(f"DROP {kind} {name}")
@@ -93,7 +95,8 @@ def _bare(connection: Connection) -> Iterator[None]:
     connection.exec_driver_sql("INSERT INTO execution_text(execution_text) VALUES ('rebuild')")
 
 
-def _executions(pipelines: list[tuple[int, str]], number: int) -> Iterator[Execution]:
+def ended_executions(pipelines: list[tuple[int, str]], number: int) -> Iterator[Execution]:
+    """Executions of the last days, oldest first; one in fifty failed."""
     end = to_micros(datetime.now(UTC) - timedelta(hours=2))
     step = round(LATELY.total_seconds() * SECOND) // number
     for position in range(number):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from bench.measures import batches, change, history, memory, scrape, singles, start
+from bench.measures import batches, change, history, memory, scrape, singles, start, traces
 from bench.result import Row
 from bench.setting import Setting
 
@@ -16,6 +16,7 @@ MEASURES: Mapping[str, Measure] = {
     "batches": batches.measure,
     "singles": singles.measure,
     "history": history.measure,
+    "traces": traces.measure,
     "start": start.measure,
     "memory": memory.measure,
 }

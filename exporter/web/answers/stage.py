@@ -58,10 +58,11 @@ class Stage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stages:
-    """The stages of an execution."""
+    """Stages of an execution. What lies inside a stage of another page stands beside those of this one."""
 
     execution: str
     stages: list[Stage]
+    next_cursor: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +92,7 @@ class Timeline:
     ended_at: str | None
     duration_seconds: float | None
     bars: list[Bar]
+    truncated: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,8 @@ from exporter.domain.status import ACTIVE, Status
 from exporter.domain.times import rfc3339
 from exporter.store import engine
 from exporter.store.queries import executions, happenings
-from exporter.store.queries.order import Order
+from exporter.store.queries.attempts import Place
+from exporter.store.queries.order import BadCursor, Order
 from exporter.store.queries.wanted import Wanted
 from exporter.store.records import Execution
 from exporter.web.answers import answer, seconds
@@ -29,13 +30,16 @@ from exporter.web.answers.execution import (
     summaries,
 )
 from exporter.web.answers.stage import Stages, Timeline, bars, stages
-from exporter.web.answers.whole import WholeExecution, export, stage_instances, whole
+from exporter.web.answers.whole import MOST_STAGES, WholeExecution, export, stage_page, whole
 from exporter.web.parameters import ExecutionFilters, ExecutionId, Paged, Text, order_of, position
-from exporter.web.problems import NOT_FOUND, UNDERSTOOD_BUT_WRONG, unknown
+from exporter.web.problems import NOT_FOUND, UNDERSTOOD_BUT_WRONG, bad_parameter, unknown
 from exporter.web.reading import Reading
 
 _ID = re.compile("[0-9a-f]{32}")
 _LATEST_FIRST = Order()
+MOST_BARS = 10_000
+"""Stages in one timeline, instances of mapped ones counted each."""
+
 ACTIVE_STATUSES = tuple(status for status in Status if status in ACTIVE)
 
 Stage = Annotated[Text | None, Query(description="only of this stage")]
@@ -108,17 +112,29 @@ def _one(routes: APIRouter, reading: Reading) -> None:
             return answer(progress(connection, reading, found(connection, id_)))
 
     @routes.get("/{id}/stages", summary="Its stages, nested", response_model=Stages, responses=NOT_FOUND)
-    def read_stages(id_: ExecutionId) -> Response:
+    def read_stages(
+        id_: ExecutionId,
+        limit: Annotated[
+            int, Query(ge=1, le=MOST_STAGES, description="mapped instances count each")
+        ] = MOST_STAGES,
+        cursor: Annotated[Text | None, Query()] = None,
+    ) -> Response:
+        after = _place(cursor)
         with engine.reading(reading.engine) as connection:
             execution = found(connection, id_)
-            instances, declared = stage_instances(connection, execution)
-            return answer(Stages(execution=execution.id, stages=stages(instances, declared)))
+            instances, declared, following = stage_page(connection, execution, after, limit)
+        page = Stages(
+            execution=execution.id,
+            stages=stages(instances, declared),
+            next_cursor=None if following is None else following.cursor,
+        )
+        return answer(page)
 
     @routes.get("/{id}/timeline", summary="When its stages ran", response_model=Timeline, responses=NOT_FOUND)
     def read_timeline(id_: ExecutionId) -> Response:
         with engine.reading(reading.engine) as connection:
             execution = found(connection, id_)
-            instances, _ = stage_instances(connection, execution)
+            instances, _, following = stage_page(connection, execution, None, MOST_BARS)
         timeline = Timeline(
             execution=execution.id,
             status=Status(execution.status),
@@ -126,6 +142,7 @@ def _one(routes: APIRouter, reading: Reading) -> None:
             ended_at=rfc3339(execution.ended_at),
             duration_seconds=seconds(execution.duration),
             bars=bars(instances, execution.started_at),
+            truncated=following is not None,
         )
         return answer(timeline)
 
@@ -145,6 +162,15 @@ def _one(routes: APIRouter, reading: Reading) -> None:
 
         headers = {"Content-Disposition": f'attachment; filename="execution-{execution.id}.json"'}
         return StreamingResponse(pieces(), media_type="application/json", headers=headers)
+
+
+def _place(cursor: str | None) -> Place | None:
+    if cursor is None:
+        return None
+    try:
+        return Place.of_cursor(cursor)
+    except BadCursor as error:
+        raise bad_parameter("cursor", str(error)) from error
 
 
 def _parts(routes: APIRouter, reading: Reading) -> None:
