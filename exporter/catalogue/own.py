@@ -71,7 +71,9 @@ DATABASE_VOLUME = _own(
 DATABASE_UP = _own("database_up", Kind.GAUGE, "1 if the latest access to the database succeeded.")
 RETENTION_ROWS = _own("retention_deleted_rows_total", Kind.COUNTER, "Rows deleted by retention.", "table")
 READER_ENDED = _own(
-    "reader_queries_ended_total", Kind.COUNTER, "Queries of panels over PostgreSQL that lasted too long and were ended."
+    "reader_queries_ended_total",
+    Kind.COUNTER,
+    "Queries of panels over PostgreSQL that lasted too long and were ended.",
 )
 SOURCE_LAST_EVENT = _own(
     "source_last_event_timestamp_seconds",

@@ -10,6 +10,8 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, text
 
+from exporter.store.reader import grant_views
+
 _LOCK = 7_016_996_765
 """Number of PostgreSQL's advisory lock that migrations are made under."""
 
@@ -19,7 +21,7 @@ class SchemaTooNew(RuntimeError):
 
 
 def migrate(engine: Engine) -> None:
-    """Apply the migrations that are missing, in one transaction. Raises SchemaTooNew."""
+    """Apply the migrations that are missing, in one transaction. Raises BadDatabase, SchemaTooNew."""
     with engine.connect() as connection:
         if engine.dialect.name == "sqlite":
             connection.exec_driver_sql("BEGIN IMMEDIATE")
@@ -33,6 +35,7 @@ def migrate(engine: Engine) -> None:
             config = _config()
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
+        grant_views(connection)
         connection.commit()
 
 

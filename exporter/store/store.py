@@ -8,6 +8,7 @@ from exporter.store.engine import open_engine
 from exporter.store.keeper import Keeper
 from exporter.store.limits import Limits
 from exporter.store.migrate import migrate
+from exporter.store.reader import ReaderWatch
 from exporter.store.writer import Observer, Writer
 
 
@@ -21,6 +22,7 @@ class Store:
         self.limits = limits
         self.writer = Writer(engine, limits, queue_limit=queue_limit, observer=observer)
         self.keeper = Keeper(self.writer)
+        self.reader_watch = ReaderWatch(engine, _unnoticed if observer is None else observer.reader_ended)
 
     @classmethod
     def open(
@@ -41,9 +43,15 @@ class Store:
         """Begin to commit and to look after what is kept."""
         self.writer.start()
         self.keeper.start()
+        self.reader_watch.start()
 
     def stop(self) -> None:
         """Commit what waits, and end."""
+        self.reader_watch.stop()
         self.keeper.stop()
         self.writer.stop()
         self.engine.dispose()
+
+
+def _unnoticed() -> None:
+    pass

@@ -38,10 +38,11 @@ class Overloaded(Unavailable):
 
 
 class Observer(Protocol):
-    """What wants to know how the writer does."""
+    """What wants to know how the store does."""
 
     def committed(self, seconds: float) -> None: ...
     def failed(self, reason: str) -> None: ...
+    def reader_ended(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,8 @@ def upgrade() -> None:
         connection.execute(sa.text("CREATE SCHEMA pipelines"))
     # As for a role of that name: the views would be taken for the tables.
     if connection.scalar(sa.text("SELECT 'pipelines' = ANY (current_schemas(false))")):
-        raise BadDatabase("the views are in the schema pipelines, so the exporter's search_path must not have it")
+        raise BadDatabase(
+            "the views are in the schema pipelines, so the exporter's search_path must not have it"
+        )
     statements = Path(__file__).with_suffix(".sql").read_text(encoding="utf-8")
     connection.execution_options(no_parameters=True).exec_driver_sql(statements)

@@ -1,0 +1,170 @@
+"""The role that panels read PostgreSQL with: what it may see, and what it may not keep others from.
+
+Whoever may look at a panel may have Grafana send any SQL as this role, and so may lift its own time limits. Rights keep
+it from reading and writing what it should not; this keeps it from staying. See `docs/sql.md`.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import SQLAlchemyError
+
+ROLE = "grafana_reader"
+
+MOST_SECONDS = 10.0
+"""How long a query or transaction of the role may last. The role's own `statement_timeout` is shorter."""
+
+INTERVAL = 2.0
+"""Seconds between two looks."""
+
+Settings = dict[tuple[str | None, str], str]
+"""Settings that a role's sessions begin with, by database (None: all) and name."""
+
+log = logging.getLogger(__name__)
+
+_UNSEEN = text(
+    """
+    SELECT quote_ident(c.relname) FROM pg_class c
+    WHERE c.relnamespace = 'pipelines'::regnamespace AND c.relkind = 'v'
+        AND NOT has_table_privilege(:role, c.oid, 'SELECT')
+    ORDER BY 1
+    """
+)
+_MEMBER = text("SELECT pg_has_role(r.oid, 'MEMBER') FROM pg_roles r WHERE r.rolname = :role")
+
+# Ended, not cancelled: a block of PL/pgSQL may catch a cancellation, and what the session has set would live on for
+# whoever is given its connection next.
+_END = text(
+    """
+    WITH late AS MATERIALIZED (
+        SELECT a.pid, clock_timestamp() - least(a.xact_start, a.query_start) AS age, left(a.query, 200) AS query
+        FROM pg_stat_activity a
+        WHERE a.usename = :role AND a.backend_type = 'client backend' AND (
+            (a.state <> 'idle'
+                AND least(a.xact_start, a.query_start) < clock_timestamp() - make_interval(secs => :seconds))
+            -- It has no use for these, and migrations wait for one of them.
+            OR EXISTS (SELECT FROM pg_locks l WHERE l.pid = a.pid AND l.locktype = 'advisory')
+        )
+    )
+    SELECT query, extract(epoch FROM age)::float8 AS seconds FROM late WHERE pg_terminate_backend(pid)
+    """
+)
+_SETTINGS = text(
+    """
+    SELECT d.datname, s.setconfig FROM pg_db_role_setting s LEFT JOIN pg_database d ON d.oid = s.setdatabase
+    WHERE s.setrole = (SELECT oid FROM pg_roles WHERE rolname = :role)
+    """
+)
+
+
+def grant_views(connection: Connection) -> None:
+    """Let the role read the views, where there is a role and it may not yet. Callers take turns."""
+    if connection.dialect.name != "postgresql" or connection.scalar(_MEMBER, {"role": ROLE}) is None:
+        return
+    unseen = list(connection.scalars(_UNSEEN, {"role": ROLE}))
+    if unseen:
+        connection.execute(text(f"GRANT USAGE ON SCHEMA pipelines TO {ROLE}"))
+        connection.execute(text(f"GRANT SELECT ON pipelines.{', pipelines.'.join(unseen)} TO {ROLE}"))
+
+
+class ReaderWatch:
+    """Ends what the role leaves running, in a thread of its own. `ended` is told of each."""
+
+    def __init__(
+        self, engine: Engine, ended: Callable[[], None], *, most_seconds: float = MOST_SECONDS
+    ) -> None:
+        self.engine = engine
+        self._ended = ended
+        self._most_seconds = most_seconds
+        self._settings: Settings | None = None
+        self._warned = False
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="reader watch", daemon=True)
+
+    def start(self) -> None:
+        """Begin to look, on PostgreSQL."""
+        if self.engine.dialect.name == "postgresql":
+            self._thread.start()
+
+    def stop(self) -> None:
+        """End, after the look under way."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _run(self) -> None:
+        while True:
+            try:
+                self.look()
+            except SQLAlchemyError as error:
+                reason = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
+                log.warning("the reader could not be looked after", extra={"reason": reason})
+            if self._stop.wait(INTERVAL):
+                return
+
+    def look(self) -> None:
+        """One look: end what lasts too long, and undo what the role changed of itself."""
+        with self.engine.begin() as connection:
+            member = connection.scalar(_MEMBER, {"role": ROLE})
+            if not member:
+                self._warn(exists=member is not None)
+                return
+            for query, seconds in connection.execute(_END, {"role": ROLE, "seconds": self._most_seconds}):
+                self._ended()
+                log.warning(
+                    "query of the reader ended", extra={"query": query, "duration_seconds": round(seconds, 1)}
+                )
+            self._restore(connection)
+
+    def _warn(self, *, exists: bool) -> None:
+        if exists and not self._warned:
+            self._warned = True
+            log.warning(
+                "queries of the reader cannot be ended",
+                extra={"reason": f"this needs GRANT {ROLE} TO the exporter's role"},
+            )
+
+    def _restore(self, connection: Connection) -> None:
+        """Put the role's settings back as they were at the first look: every role may change its own."""
+        found = _settings(connection)
+        if self._settings is None:
+            self._settings = found
+        changed = [key for key in {**found, **self._settings} if found.get(key) != self._settings.get(key)]
+        if not changed:
+            return
+        connection.execute(text(f"SET LOCAL ROLE {ROLE}"))
+        for database, name in changed:
+            _set(connection, database, name, self._settings.get((database, name)))
+        log.warning(
+            "settings of the reader put back", extra={"settings": sorted({name for _, name in changed})}
+        )
+
+
+def _settings(connection: Connection) -> Settings:
+    return {
+        (row.datname, name): value
+        for row in connection.execute(_SETTINGS, {"role": ROLE})
+        for name, _, value in (entry.partition("=") for entry in row.setconfig)
+    }
+
+
+def _set(connection: Connection, database: str | None, name: str, value: str | None) -> None:
+    """Set or reset what sessions of the role begin with."""
+    quoted = connection.dialect.identifier_preparer.quote_identifier
+    where = f"IN DATABASE {quoted(database)}" if database else ""
+    if value is None:
+        how = f"RESET {_parts(quoted, name)}"
+    else:
+        # By way of the session's own, as a list such as search_path cannot be written as one text.
+        connection.execute(text("SELECT set_config(:name, :value, true)"), {"name": name, "value": value})
+        how = f"SET {_parts(quoted, name)} FROM CURRENT"
+    connection.exec_driver_sql(f"ALTER ROLE {ROLE} {where} {how}".replace("%", "%%"))
+
+
+def _parts(quoted: Callable[[str], str], name: str) -> str:
+    """A setting's name, which an extension's has two parts of."""
+    return ".".join(map(quoted, name.split(".")))
