@@ -14,6 +14,12 @@ from exporter.domain.status import FAILING
 BAD = "(" + ", ".join(f"'{status}'" for status in sorted(FAILING)) + ")"
 """Final statuses after which somebody has to look, for `status IN …`."""
 
+TOLD_ONCE = (
+    "(e.stage IS NOT NULL OR NOT EXISTS (SELECT FROM errors s WHERE s.execution_id = e.execution_id "
+    "AND s.stage IS NOT NULL AND s.type = e.type))"
+)
+"""Of `errors e`: without those by which an execution only says again what one of its stages did."""
+
 HIDDEN = by_regex("^(execution_id|from_ms|to_ms)$", hidden=True)
 """Columns that only links read."""
 
@@ -83,17 +89,17 @@ def executions(
         FROM executions WHERE {where} ORDER BY queued_at DESC LIMIT {limit}
     """
     columns = [
-        by_name("Queued", width=165, links=[links.to_execution()]),
+        by_name("Queued", width=160, links=[links.to_execution()]),
         by_name(
             "Pipeline",
-            width=170,
+            width=150,
             links=[links.to_pipeline(links.field("Pipeline"), links.field("Environment"))],
         ),
         by_name("Environment", width=110),
-        status_column(),
+        status_column(width=95),
         seconds_column("Duration"),
-        by_name("Stage", width=130, no_value=" "),
-        by_name("Error", min_width=200, no_value=" ", inspect=True),
+        by_name("Stage", width=100, no_value=" "),
+        by_name("Error", min_width=140, no_value=" ", inspect=True),
         by_name("Trigger", width=90, no_value=" "),
         by_name("Run", width=220, links=[links.to_execution()]),
         HIDDEN,

@@ -50,9 +50,9 @@ def failing() -> Panel:
         no_value="Nothing is failing.",
         columns=[
             by_name("Pipeline", width=160, links=[_OF_ROW]),
-            by_name("Environment", width=105),
-            tables.ago_column("Since", width=125, cell="color-text", color=look.RED),
-            by_name("Failed", width=100, cell="color-text", color=look.RED),
+            by_name("Environment", width=90),
+            tables.ago_column("Since", width=115, cell="color-text", color=look.RED),
+            by_name("Failed", width=95, cell="color-text", color=look.RED),
             by_name("Stage", width=95, no_value=" "),
             by_name(
                 "Last error",
@@ -61,7 +61,7 @@ def failing() -> Panel:
                 no_value="no error was told",
                 links=[links.to_execution()],
             ),
-            tables.ago_column("Last success", width=125),
+            tables.ago_column("Last success", width=115),
             tables.HIDDEN,
         ],
     )

@@ -29,10 +29,10 @@ def board() -> Dashboard:
         "Which data is bad, since when, and which rule it breaks: scores, completeness, invalid records.",
         [
             strip(4, *_figures()),
-            strip(10, (14, _checks()), (10, _rules())),
+            strip(9, _checks()),
             strip(8, _over_time()),
-            strip(9, _scores(), _completeness()),
-            strip(9, _invalid(), _broken()),
+            strip(9, (13, _rules()), (11, _broken())),
+            strip(9, (9, _scores()), (8, _completeness()), (7, _invalid())),
         ],
         variables=[
             *of_pipelines(),
