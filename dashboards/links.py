@@ -83,6 +83,26 @@ def to_execution_now(execution: str, *, title: str = "Open execution") -> Link:
     return Link(title, f"{_path(EXECUTION)}?{_SOURCES}&var-execution_id={execution}&${{__url_time_range}}")
 
 
+def to_this_execution(*, begin: str, end: str, extra: str = "") -> Link:
+    """The execution that is shown, in another time range."""
+    query = "&".join(
+        filter(None, (_SOURCES, "${execution_id:queryparam}", f"from={begin}", f"to={end}", extra))
+    )
+    return Link("Set the time range to this execution", f"{_path(EXECUTION)}?{query}")
+
+
+def to_logs_of_stage(stage: str) -> Link:
+    """The execution that is shown, its log lines of one stage alone."""
+    query = f"{_SOURCES}&${{execution_id:queryparam}}&var-stage={stage}&${{__url_time_range}}"
+    return Link("Logs of this stage", f"{_path(EXECUTION)}?{query}")
+
+
+def to_comparison(other: str) -> Link:
+    """The execution that is shown, compared with another."""
+    query = f"{_SOURCES}&${{execution_id:queryparam}}&var-other={other}&${{__url_time_range}}"
+    return Link("Compare with this one", f"{_path(EXECUTION)}?{query}", one_click=False)
+
+
 def to_errors(
     *, pipeline: str | None = None, environment: str | None = None, extra: str = "", title: str = "Errors"
 ) -> Link:

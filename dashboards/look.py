@@ -60,10 +60,28 @@ SUCCESS_RATIO: Steps = ((None, GREY), (0, RED), (0.8, ORANGE), (0.95, GREEN))
 FAILED_RATIO: Steps = ((None, GREEN), (0.001, YELLOW), (0.2, ORANGE), (0.5, RED))
 AGAINST_USUAL: Steps = ((None, GREEN), (-0.1, TEXT), (0.25, ORANGE), (1, RED))
 """How much longer than usual: -0.1 is a tenth faster, 1 twice as long."""
+NO_COMPARISON = [
+    {"type": "value", "options": {"-1": {"text": " ", "index": 0}, "Infinity": {"text": " ", "index": 1}}},
+    {"type": "range", "options": {"from": 1e6, "result": {"text": " ", "index": 2}}},
+    {"type": "special", "options": {"match": "null+nan", "result": {"text": " ", "index": 3}}},
+]
+"""What Grafana makes of a comparison where one of both is missing: it takes a null for zero."""
 
 QUANTILE_COLOR = {"p50": GREEN, "p95": ORANGE, "p99": RED}
 
-SEVERITY = mapping([("critical", "critical", RED), ("warning", "warning", ORANGE), ("info", "info", BLUE)])
+SEVERITY = mapping(
+    [
+        ("critical", "critical", DARK_RED),
+        ("error", "error", RED),
+        ("warning", "warning", ORANGE),
+        ("info", "info", BLUE),
+    ]
+)
+"""Of alerts and of errors; alerts have no `error`."""
+SEVERITY_NUMBER = {"critical": 3, "warning": 2, "info": 1}
+SEVERITY_OF_NUMBER = mapping([("3", "critical", RED), ("2", "warning", ORANGE), ("1", "info", BLUE)])
+ALERT_STATE = mapping([("firing", "firing", RED), ("pending", "pending", YELLOW)])
+NEW = mapping([("new", "new", RED), ("no", " ", None)])
 LEVEL = mapping(
     [
         ("critical", "critical", DARK_RED),

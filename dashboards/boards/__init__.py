@@ -1,11 +1,25 @@
 """The dashboards, one module each, with a function `board()`."""
 
-from dashboards.boards import exporter, home, live, llm, pipeline, quality, schedules, stage, streams
+from dashboards.boards import (
+    errors,
+    execution,
+    exporter,
+    home,
+    live,
+    llm,
+    pipeline,
+    quality,
+    schedules,
+    stage,
+    streams,
+)
 
 BOARDS = (
     home.board(),
     pipeline.board(),
     stage.board(),
+    execution.board(),
+    errors.board(),
     streams.board(),
     quality.board(),
     llm.board(),

@@ -1,0 +1,86 @@
+"""Alerts: those that stand, and when they fired."""
+
+from __future__ import annotations
+
+from dashboards import alerts, links, look
+from dashboards.grafana.fields import Link, by_name, by_regex
+from dashboards.grafana.panels import Panel, alert_list, state_timeline, table
+from dashboards.grafana.targets import prom
+from dashboards.grafana.transformations import organize, sort_by
+
+_SILENCED = "Whether an alert is silenced only Alertmanager knows: see Silences in Grafana's menu Alerting."
+_PIPELINE = "${__data.fields.Pipeline:percentencode}"
+_ENVIRONMENT = "${__data.fields.Environment:percentencode}"
+
+
+def standing() -> Panel:
+    """Alerts that fire or are about to, with what they speak of."""
+    titles = {
+        "alertname": "Alert",
+        "severity": "Severity",
+        "alertstate": "State",
+        "Value": "Since",
+        "pipeline": "Pipeline",
+        "environment": "Environment",
+        "stage": "Stage",
+        "stream": "Stream",
+        "owner": "Owner",
+    }
+    rules = Link("Rule", "/alerting/list?search=${__value.raw:percentencode}")
+    return table(
+        "Alerts",
+        "Alerts that fire, or whose condition holds but not yet for long enough (pending). Critical ones wake "
+        f"somebody; warnings want a look within the day. {_SILENCED}",
+        prom(f"1000 * ({alerts.since()})", instant=True, format="table"),
+        columns=[
+            by_name("Alert", min_width=150, links=[rules]),
+            by_name("Severity", width=80, mappings=look.SEVERITY, cell="color-text"),
+            by_name("State", width=75, mappings=look.ALERT_STATE, cell="color-text"),
+            by_name("Since", width=115, unit="dateTimeFromNow"),
+            by_name(
+                "Pipeline", width=150, no_value=" ", links=[links.to_pipeline(links.VALUE, _ENVIRONMENT)]
+            ),
+            by_name("Environment", width=95, no_value=" "),
+            by_name(
+                "Stage",
+                width=100,
+                no_value=" ",
+                links=[links.to_stage(links.VALUE, _PIPELINE, _ENVIRONMENT)],
+            ),
+            by_regex("^(Stream|Owner)$", width=90, no_value=" "),
+        ],
+        no_value="No alert fires or is pending, as far as Prometheus answers and has rules loaded.",
+        transformations=[
+            organize(list(titles), rename=titles, exclude=("Time",)),
+            sort_by("Severity"),
+        ],
+    )
+
+
+def listed() -> Panel:
+    return alert_list(
+        "Rules that fire",
+        "The same as Grafana lists them, with summary and links to runbook and dashboard: open one. Silence it there. "
+        "Empty is good, as long as the exporter's own dashboard says that it is scraped.",
+        instances='{pipeline=~"${pipeline:pipe}"}',
+    )
+
+
+def history() -> Panel:
+    """When each alert fired, by severity."""
+    levels = " or ".join(
+        f"{number} * {alerts.firing(severity=severity)}" for severity, number in look.SEVERITY_NUMBER.items()
+    )
+    return state_timeline(
+        "When alerts fired",
+        f"A row for each alert and pipeline, coloured while it fired. Rows that begin together have one cause. "
+        f"{_SILENCED}",
+        prom(levels, "{{alertname}} {{pipeline}} {{stage}}{{stream}}"),
+        mappings=look.SEVERITY_OF_NUMBER,
+        no_value="No alert fired in this time range, as far as Prometheus answers.",
+        max_points=300,
+        links=[
+            links.to_pipeline(links.label("pipeline"), links.label("environment")),
+            links.to_errors(pipeline=links.label("pipeline"), environment=links.label("environment")),
+        ],
+    )
