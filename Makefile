@@ -26,13 +26,14 @@ test: dev tools check ## install what tests need, check, run all tests: fast one
 	  $(BIN)/pytest $(PYTEST_ARGS) "$$group" || exit; \
 	done
 
-check: dev ## lint, format, types, import directions, shell scripts
+check: dev ## lint, format, types, import directions, shell scripts, image
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy $(CODE)
 	$(BIN)/lint-imports
 	$(BIN)/python -m dashboards --check
-	$(BIN)/shellcheck $$(grep -lE '^#!.*sh$$' .ci/* scripts/*)
+	$(BIN)/shellcheck $$(grep -lE '^#!.*sh$$' .ci/* scripts/* postgres/*)
+	$(BIN)/hadolint Dockerfile
 
 format: dev ## rewrite the code as `make check` wants it
 	$(BIN)/ruff check --fix .
