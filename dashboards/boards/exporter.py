@@ -16,11 +16,14 @@ from exporter.catalogue.own import (
     COMMIT_FAILURES,
     COMMIT_SECONDS,
     CORRECTIONS,
+    DATABASE_FREE,
     DATABASE_UP,
+    DATABASE_VOLUME,
     EVENTS,
     LABEL_OVERFLOW,
     QUEUE_DEPTH,
     QUEUE_LIMIT,
+    READER_ENDED,
     REFUSALS,
     RETENTION_ROWS,
     SCRAPE_SECONDS,
@@ -48,7 +51,9 @@ def board() -> Dashboard:
             strip(9, _queue(), _commits()),
             strip(9, _scrapes(), _series()),
             section(
-                "Process and housekeeping", strip(8, _memory(), _cpu()), strip(8, _left_out(), _retention())
+                "Process and housekeeping",
+                strip(8, _memory(), _cpu(), _room()),
+                strip(8, _left_out(), _retention()),
             ),
         ],
         variables=list(DATASOURCES),
@@ -275,13 +280,29 @@ def _cpu() -> Panel:
     )
 
 
+def _room() -> Panel:
+    return timeseries(
+        "Room for the database",
+        "Free part of the volume that a SQLite database is on. Bad: below 10 %, as on a full disk nothing is accepted. "
+        "PostgreSQL's own disk is not known here.",
+        prom(f"{select(DATABASE_FREE)} / {select(DATABASE_VOLUME)}", "{{instance}}"),
+        unit="percentunit",
+        max=1,
+        decimals=0,
+        steps=((None, look.RED), (0.1, look.GREEN)),
+        no_value="The database is PostgreSQL: its disk is not known here.",
+    )
+
+
 def _left_out() -> Panel:
     return timeseries(
         "Left out and put right",
-        "Label values shown as __other__, words that stand for no status, ends that changed after they were counted.",
+        "Label values shown as __other__, words that stand for no status, ends that changed after they were counted, "
+        "queries of panels over PostgreSQL that lasted too long.",
         prom(f"{increase(LABEL_OVERFLOW, '$__interval', by=('label',))} > 0", "__other__: {{label}}"),
         prom(f"{increase(UNMAPPED, '$__interval', by=('word',))} > 0", "unknown word: {{word}}"),
         prom(f"{increase(CORRECTIONS, '$__interval', by=('what',))} > 0", "corrected: {{what}}"),
+        prom(f"{increase(READER_ENDED, '$__interval')} > 0", "panels' queries ended"),
         unit="short",
         bars=True,
         stacked=True,

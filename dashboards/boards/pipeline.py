@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dashboards import links, look, tables
+from dashboards.boards import pipeline_past as past
 from dashboards.boards.pipeline_tables import busy_hours, error_kinds, stages
 from dashboards.flow import flow
 from dashboards.grafana.dashboard import Dashboard
@@ -67,6 +68,12 @@ def board() -> Dashboard:
                     no_value="No execution matches the filters in this time range.",
                     with_pipeline=False,
                 ),
+            ),
+            section(
+                "Against its own past",
+                strip(9, past.executions(), past.stages()),
+                strip(5, past.times()),
+                collapsed=True,
             ),
             section(
                 "Distribution and busy hours", strip(9, _heat()), strip(10, busy_hours()), collapsed=True

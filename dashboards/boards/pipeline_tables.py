@@ -13,6 +13,7 @@ from exporter.catalogue.metrics import (
     STAGE_BASELINE,
     STAGE_DURATION,
     STAGE_EXECUTIONS,
+    STAGE_MEMORY_PEAK,
     STAGE_RETRIES,
 )
 from exporter.catalogue.promql import gauge, increase, mean, observed, quantile
@@ -43,6 +44,7 @@ def stages() -> Panel:
         "p95": p95,
         "usual": usual,
         "against": f"({p95}) / ({usual} > 0) - 1",
+        "memory": gauge(STAGE_MEMORY_PEAK, by=("stage",), where=ONE_PIPELINE),
         "share": f"{spent} / ignoring (stage) group_left () sum({spent})",
     }
     trend = mean(STAGE_DURATION, "$__rate_interval", by=("stage",), where=ONE_PIPELINE)
@@ -57,13 +59,14 @@ def stages() -> Panel:
         "Value #usual": "Usual p95",
         "Value #against": "Against usual",
         "Trend #trend": "Mean duration",
+        "Value #memory": "Memory",
         "Value #share": "Share of time",
     }
     return table(
         "Stages",
         "Attempts of each stage in the time range. Share of time: of all the time that stages took, so the largest "
         "holds the pipeline back. Against usual: p95 now compared with the p95 of recent successes; red is twice as "
-        "long. Click a stage to open it.",
+        "long. Memory: the latest attempt's peak. Click a stage to open it.",
         [
             *(prom(expr, ref=ref, instant=True, format="table") for ref, expr in figures.items()),
             prom(trend, "{{stage}}", ref="trend"),
@@ -102,6 +105,7 @@ def _stage_columns() -> list[Json]:
             steps=look.AGAINST_USUAL,
             no_value=" ",
         ),
+        by_name("Memory", unit="bytes", decimals=0, width=90, no_value=" "),
         by_name(
             "Mean duration",
             min_width=110,

@@ -90,14 +90,14 @@ WINDOWS = {
 
 
 def promql(text: str, values: Mapping[str, str]) -> str:
-    """A query of Prometheus with values for its variables, each a pattern or a name."""
+    """A query of Prometheus with values for its variables; `.*`, all, for those that have none here."""
     for macro, value in WINDOWS.items():
         text = text.replace(macro, value)
-    return re.sub(r"\$\{?([A-Za-z]\w*)(?::\w+)?\}?", lambda found: values[found[1]], text)
+    return re.sub(r"\$\{?([A-Za-z]\w*)(?::\w+)?\}?", lambda found: values.get(found[1], ".*"), text)
 
 
 def sql(text: str, values: Mapping[str, str], *, since: str = "1 day") -> str:
-    """A query of PostgreSQL with its macros written out and values for its variables; `.*` stands for all."""
+    """A query of PostgreSQL with its macros written out, and values for its variables as above."""
     text = re.sub(r"\$__timeFilter\(([^()]*)\)", rf"\1 BETWEEN now() - interval '{since}' AND now()", text)
     text = re.sub(
         r"\$__timeGroup\(([^(),]*), *\$__interval(?:, *0)?\)",
@@ -105,8 +105,8 @@ def sql(text: str, values: Mapping[str, str], *, since: str = "1 day") -> str:
         text,
     )
     text = text.replace("$__timeFrom()", f"(now() - interval '{since}')").replace("$__timeTo()", "now()")
-    text = re.sub(r"\$\{(\w+):sqlstring\}", lambda found: _quoted(values[found[1]]), text)
-    return re.sub(r"\$\{(\w+):pipe\}", lambda found: values[found[1]], text)
+    text = re.sub(r"\$\{(\w+):sqlstring\}", lambda found: _quoted(values.get(found[1], ".*")), text)
+    return re.sub(r"\$\{(\w+):pipe\}", lambda found: values.get(found[1], ".*"), text)
 
 
 def _quoted(value: str) -> str:
