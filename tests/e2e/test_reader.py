@@ -15,7 +15,7 @@ import requests
 from psycopg import errors
 from psycopg.sql import SQL
 
-from exporter.store.engine import open_engine
+from exporter.store.engine import BadDatabase, open_engine
 from exporter.store.migrate import migrate
 from exporter.store.reader import ReaderWatch
 from tests.support.exporter import StartExporter
@@ -28,7 +28,7 @@ from tests.support.tools import tool
 
 VIEWS = {
     "executions", "stages", "errors", "logs", "warnings", "artifacts", "llm_calls", "resources", "pipelines",
-    "pipeline_stages",
+    "known_stages",
 }  # fmt: skip
 
 
@@ -347,6 +347,15 @@ def test_a_role_that_came_later_may_read_after_the_next_start(server: PostgreSQL
             reader.execute("SELECT * FROM pipelines.logs")
         migrate(engine)
         assert reader.execute("SELECT * FROM pipelines.logs").fetchall() == []
+    engine.dispose()
+
+
+def test_a_role_that_would_take_the_views_for_its_tables_is_told_so(server: PostgreSQL) -> None:
+    name = server.create_database().rpartition("/")[2]
+    server.execute(SQL("CREATE ROLE pipelines LOGIN SUPERUSER"))
+    engine = open_engine(server.url(name, user="pipelines"))
+    with pytest.raises(BadDatabase, match="search_path"):
+        migrate(engine)
     engine.dispose()
 
 

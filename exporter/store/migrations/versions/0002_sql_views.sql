@@ -290,14 +290,12 @@ SELECT
     told.facts #>> '{source,1}' AS source,
     coalesce(told.facts #> '{labels,1}', '{}') AS labels,
     coalesce((told.facts #>> '{paused,1}')::boolean, false) AS paused,
-    coalesce(
-        (
-            SELECT (array_agg(e.status ORDER BY array_position(ARRAY['running', 'paused', 'queued'], e.status)))[1]
-            FROM executions AS e
-            WHERE e.pipeline_id = p.id AND e.status IN ('queued', 'running', 'paused')
-        ),
-        told.last ->> 2
-    ) AS status,
+    CASE
+        WHEN EXISTS (SELECT FROM executions AS e WHERE e.pipeline_id = p.id AND e.status = 'running') THEN 'running'
+        WHEN EXISTS (SELECT FROM executions AS e WHERE e.pipeline_id = p.id AND e.status = 'paused') THEN 'paused'
+        WHEN EXISTS (SELECT FROM executions AS e WHERE e.pipeline_id = p.id AND e.status = 'queued') THEN 'queued'
+        ELSE told.last ->> 2
+    END AS status,
     (
         SELECT count(*)
         FROM executions AS e
@@ -334,7 +332,7 @@ CROSS JOIN LATERAL (
 WHERE p.name <> '__other__';
 
 -- The stages that a pipeline is known to have.
-CREATE VIEW pipelines.pipeline_stages AS
+CREATE VIEW pipelines.known_stages AS
 SELECT
     p.name AS pipeline,
     p.environment,
