@@ -155,13 +155,14 @@ def inhibition() -> list[Config]:
         }
         for severity, targets in lesser.items()
     ]
-    rules.append(
+    rules += [
         {
-            # No exporter answers: that nothing was heard of a pipeline says nothing about the pipeline.
+            # No exporter answers: nothing is known of pipelines, neither that something is wrong nor that it is over.
             "source_matchers": ['scope="exporter"', 'kind="down"', 'severity=~"critical|warning"'],
-            "target_matchers": ['kind="staleness"'],
+            "target_matchers": unknown,
         }
-    )
+        for unknown in (['scope=~".+"', 'scope!="exporter"'], ['kind="staleness"'])
+    ]
     rules += [
         {
             # The same thing, told twice: the more severe alert is enough.
