@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,8 @@ from typing import Any
 import msgspec
 from msgspec import inspect
 
-from exporter.catalogue import CATALOGUE, Kind, Metric, Scope
+from exporter.catalogue import CATALOGUE, Kind, Metric, Scope, markdown
+from exporter.catalogue.markdown import table
 from exporter.catalogue.meanings import MEANINGS
 from exporter.domain import events as e
 from exporter.domain.errors import ErrorDetail
@@ -25,14 +26,10 @@ from exporter.settings import SETTINGS, Setting
 DOCUMENTS = ("README.md", "docs/metrics.md", "docs/events.md")
 """Files that have generated parts."""
 
-_PART = re.compile(
-    r"(?P<begin><!-- generated: (?P<name>[\w-]+) -->\n).*?(?P<end><!-- end of (?P=name) -->)", re.DOTALL
-)
-
 
 def refreshed(text: str) -> str:
     """A document with its generated parts as they are now. Raises KeyError for a part that nothing generates."""
-    return _PART.sub(lambda found: f"{found['begin']}\n{PARTS[found['name']]()}\n{found['end']}", text)
+    return markdown.refreshed(text, PARTS)
 
 
 def main(root: Path) -> None:
@@ -288,21 +285,6 @@ def _stands_for_nothing(setting: Setting, word: str) -> bool:
         return setting.parse(word) is None
     except ValueError:
         return False
-
-
-# Tables
-
-
-def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table in Markdown."""
-    return "\n".join(_lines(heads, rows)) + "\n"
-
-
-def _lines(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    yield f"| {' | '.join(heads)} |"
-    yield f"|{' --- |' * len(heads)}"
-    for row in rows:
-        yield f"| {' | '.join(row)} |"
 
 
 PARTS: Mapping[str, Callable[[], str]] = {
