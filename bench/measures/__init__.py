@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from bench.measures import batches, change, history, memory, scrape, singles, start, traces
+from bench.measures import batches, change, history, memory, panels, scrape, singles, start, traces
 from bench.result import Row
 from bench.setting import Setting
 
@@ -17,6 +17,7 @@ MEASURES: Mapping[str, Measure] = {
     "singles": singles.measure,
     "history": history.measure,
     "traces": traces.measure,
+    "panels": panels.measure,
     "start": start.measure,
     "memory": memory.measure,
 }

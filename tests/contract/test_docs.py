@@ -29,6 +29,7 @@ from exporter.web import bodies, problems
 from exporter.web.app import create_app
 from tests.support.documents import ADDRESS, NAMES, TEXTS, blocks, of_kind, table
 from tests.support.paths import REPOSITORY
+from tests.support.stack import resolved, services
 from tests.support.tools import tool
 
 # Generated parts
@@ -87,7 +88,7 @@ def sample_names() -> dict[str, tuple[str, ...]]:
 
 
 SAMPLES = sample_names()
-NO_METRICS = {"pipeline_exporter", "pipeline_id"}
+NO_METRICS = {"pipeline_exporter", "pipeline_id", "pipeline_stages"}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -211,7 +212,10 @@ def test_options_and_variables_named_exist(name: str) -> None:
 def test_the_exporter_is_where_it_listens_by_default(name: str) -> None:
     defaults = settings({}, {})
     assert "http://{}:{}".format(*defaults.listen) == ADDRESS
-    assert set(re.findall(r"http://127\.0\.0\.1:\d+", TEXTS[name])) <= {ADDRESS}
+    ports = {port for each in services().values() for port in each.get("ports", ())}
+    stack = {f"http://{resolved(port, {}).rpartition(':')[0]}" for port in ports}
+    assert ADDRESS in stack
+    assert set(re.findall(r"http://127\.0\.0\.1:\d+", TEXTS[name])) <= stack
 
 
 def test_the_configuration_file_of_operations_is_understood(tmp_path: Path) -> None:

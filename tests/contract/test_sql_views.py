@@ -226,7 +226,7 @@ def test_pipelines_are_those_of_the_api(shown: Shown) -> None:
 def test_stages_of_pipelines_are_those_of_the_graph(shown: Shown) -> None:
     store, reader, _ = shown
     found: dict[tuple[str, str], dict[str, v.Row]] = {}
-    for row in v.rows(store.engine, "known_stages", "stage"):
+    for row in v.rows(store.engine, "pipeline_stages", "stage"):
         found.setdefault((row["pipeline"], row["environment"]), {})[row["stage"]] = row
     assert found
     for (pipeline, environment), stages in found.items():

@@ -34,22 +34,24 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
         yield stack.enter_context(session(url))
 
 
-def as_grafana(query: str) -> str:
+def as_grafana(told: str) -> str:
     """A query with Grafana's macros and variables filled in, as its PostgreSQL datasource does."""
     begin, end = "'2026-11-22T11:00:00Z'", "'2026-11-22T13:00:00Z'"
-    query = re.sub(r"\$__timeFilter\((\w+)\)", rf"\1 BETWEEN {begin} AND {end}", query)
+    query: str = re.sub(r"\$__timeFilter\((\w+)\)", rf"\1 BETWEEN {begin} AND {end}", told)
     query = query.replace("$__interval", "'1m'")
     query = re.sub(
         r"\$__timeGroupAlias\((\w+), '1m', 0\)", r'floor(extract(epoch from \1)/60)*60 AS "time"', query
     )
-    query = re.sub(r"\$\{(\w+):sqlstring\}", lambda found: VARIABLES[found[1]], query)
+    for name, value in VARIABLES.items():
+        query = query.replace(f"${{{name}:sqlstring}}", value)
     assert "$" not in query
     return query
 
 
 def heading(block: Block) -> str:
     before = TEXTS[NAME].partition(block.text)[0]
-    return re.findall(r"^#+ (.+)$", before, re.MULTILINE)[-1]
+    headings: list[str] = re.findall(r"^#+ (.+)$", before, re.MULTILINE)
+    return headings[-1]
 
 
 @pytest.mark.parametrize("block", EXAMPLES, ids=heading)
@@ -83,7 +85,7 @@ def test_every_column_is_in_a_table_with_its_type(reader: Session) -> None:
         common = {"id", "execution_id", "pipeline", "environment", "time", "stage"}
         assert set(re.findall(r"`(\w+)`", line)) == {view} | shown[view].keys() - common
     (line,) = [line for line in TEXTS[NAME].splitlines() if line.startswith("One row a stage that")]
-    assert set(re.findall(r"`(\w+)`", line)) == shown["known_stages"].keys()
+    assert set(re.findall(r"`(\w+)`", line)) == shown["pipeline_stages"].keys()
 
 
 def columns(view: str) -> Iterator[tuple[str, str]]:

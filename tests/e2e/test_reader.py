@@ -28,7 +28,7 @@ from tests.support.tools import tool
 
 VIEWS = {
     "executions", "stages", "errors", "logs", "warnings", "artifacts", "llm_calls", "resources", "pipelines",
-    "known_stages",
+    "pipeline_stages",
 }  # fmt: skip
 
 

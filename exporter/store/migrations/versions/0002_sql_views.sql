@@ -332,7 +332,7 @@ CROSS JOIN LATERAL (
 WHERE p.name <> '__other__';
 
 -- The stages that a pipeline is known to have.
-CREATE VIEW pipelines.known_stages AS
+CREATE VIEW pipelines.pipeline_stages AS
 SELECT
     p.name AS pipeline,
     p.environment,
