@@ -18,7 +18,7 @@ MOST_TICKS = 60
 
 @dataclass(slots=True)
 class Usage:
-    """What a stage has used so far, over all its attempts and instances."""
+    """What an attempt has used so far."""
 
     cpu: float = 0.0
     peak: float = 0.0
@@ -36,6 +36,7 @@ class Attempt:
     parents: tuple[str, ...] = ()
     number: int = 1
     fraction: float = field(default=0.0, init=False)
+    usage: Usage = field(default_factory=Usage, init=False)
 
     def __post_init__(self) -> None:
         random = self.execution.random
@@ -156,8 +157,7 @@ class Attempt:
 
     def use(self, seconds: float, *, tell: bool = True) -> None:
         """It worked for so many seconds and used the processor and memory meanwhile."""
-        random, stage = self.execution.random, self.stage
-        usage = self.execution.usage.setdefault(stage.name, Usage())
+        random, stage, usage = self.execution.random, self.stage, self.usage
         usage.cpu += self.execution.real(seconds) * stage.cores * random.uniform(0.75, 1.0)
         # Memory fills as the stage goes on, and breathes a little.
         memory = stage.memory * MEGABYTE * (0.55 + 0.45 * self.fraction) * random.uniform(0.94, 1.06)
@@ -166,13 +166,17 @@ class Attempt:
         usage.read += stage.reads * MEGABYTE * share * self.execution.volume
         usage.written += stage.writes * MEGABYTE * share * self.execution.volume
         if tell:
-            self._tell_usage(usage, memory)
+            self._tell_usage(memory)
 
-    def _tell_usage(self, usage: Usage, memory: float) -> None:
+    def _tell_usage(self, memory: float) -> None:
+        usage = self.usage
         accelerator = self.stage.accelerator * MEGABYTE * self.execution.random.uniform(0.9, 1.0)
         self.execution.tell(
             "pipeline.resources.sampled",
             stage=self.stage.name,
+            index=self.index,
+            parent=list(self.parents) or None,
+            attempt=self.number,
             cpu_seconds=round(usage.cpu, 4),
             memory_bytes=round(memory),
             memory_peak_bytes=round(usage.peak),

@@ -11,7 +11,7 @@ from exporter.demo.event import timestamp
 from exporter.demo.stage import efforts
 
 if TYPE_CHECKING:
-    from exporter.demo.attempt import Attempt, Usage
+    from exporter.demo.attempt import Attempt
     from exporter.demo.pipeline import Pipeline
     from exporter.demo.simulation import Process, Simulation
 
@@ -47,7 +47,6 @@ class Execution:
         self.doomed = False
         self.dead = False
         self.muted = False
-        self.usage: dict[str, Usage] = {}
         self.attempts: dict[Attempt, None] = {}
         self.id = pipeline.identifier(self)
         self.parameters = pipeline.parameters(self)
@@ -125,7 +124,8 @@ class Execution:
         """It ended."""
         self.status = status
         took = (self.simulation.instant - self._started).total_seconds()
-        self.log("info" if error is None else "error", f"execution {status} after {took:.1f} s")
+        level = "error" if status in {"failed", "timed_out"} else "info"
+        self.log(level, f"execution {status} after {took:.1f} s")
         self.tell("pipeline.execution.finished", status=status, error=error.as_data() if error else None)
         self.simulation.open.pop(self, None)
 

@@ -43,7 +43,8 @@ class Performance:
         yield from self._tasks.values()
         ends = [outcome for outcome in self._outcomes.values() if outcome.status in ENDED_BADLY]
         last = ends[0] if ends else Outcome()
-        self.execution.finish(last.status, last.error)
+        # A stage has told why it failed; only of a cancellation the execution itself knows the reason.
+        self.execution.finish(last.status, last.error if last.status == "cancelled" else None)
 
     def _when_ready(self, stage: Stage) -> Process:
         for name in stage.depends_on:

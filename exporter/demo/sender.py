@@ -11,7 +11,7 @@ import requests
 
 from exporter.demo.event import Event
 
-MOST_EVENTS = 500
+MOST_EVENTS = 2000
 """Events in one batch."""
 
 _TIMEOUT = (5.0, 30.0)

@@ -30,7 +30,7 @@ def tell_history(
     """What the demo tells of so much history, day by day, the latest first."""
     history = History(all_pipelines(), now, length, seed, speed, known)
     events = []
-    while batch := history.next(500):
+    while batch := history.next(2000):
         events += batch
     return events
 

@@ -102,7 +102,7 @@ def test_after_a_retry_another_attempt_starts(events: list[Event]) -> None:
 def test_what_accumulates_never_falls(events: list[Event]) -> None:
     used: dict[tuple[str, ...], list[float]] = {}
     for event in of_type(events, "resources.sampled"):
-        key = (text(event, "execution"), text(event, "stage"))
+        key = attempt_of(event)
         fields = ("cpu_seconds", "memory_peak_bytes", "io_read_bytes", "io_written_bytes")
         values = [float(text(event, field)) for field in fields]
         assert all(before <= now for before, now in zip(used.get(key, values), values, strict=True))
@@ -132,9 +132,13 @@ def test_declared_stages_depend_on_declared_stages(events: list[Event]) -> None:
         assert {needed for stage in stages for needed in stage["depends_on"]} <= set(names)
 
 
-def test_a_failed_execution_says_why(events: list[Event]) -> None:
-    for event in of_type(events, "execution.finished"):
-        assert (event.data["status"] in {"failed", "timed_out"}) <= ("error" in event.data)
+def test_of_a_failed_execution_itself_or_one_of_its_stages_says_why(events: list[Event]) -> None:
+    for told in by_execution(events).values():
+        *before, last = told
+        if last.type == "pipeline.execution.finished" and last.data["status"] in {"failed", "timed_out"}:
+            own = "error" in last.data
+            of_stages = [event for event in of_type(before, "stage.finished") if "error" in event.data]
+            assert own or of_stages
 
 
 def test_a_parent_is_an_execution_that_succeeded_before(events: list[Event]) -> None:

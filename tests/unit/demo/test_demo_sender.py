@@ -41,12 +41,12 @@ def a_sender(url: str, session: requests.Session, terminal: Terminal) -> Sender:
     return Sender(url, session, wait=terminal.wait, say=terminal.lines.append)
 
 
-def test_events_arrive_compressed_in_batches_of_at_most_500(session: requests.Session) -> None:
+def test_events_arrive_compressed_in_batches_of_at_most_2000(session: requests.Session) -> None:
     with recorder() as server:
         sender = a_sender(server.url, session, Terminal())
-        sender.send(some(1201))
-    assert [len(batch) for batch in server.batches] == [500, 500, 201]
-    assert sender.delivered == 1201
+        sender.send(some(4201))
+    assert [len(batch) for batch in server.batches] == [2000, 2000, 201]
+    assert sender.delivered == 4201
     assert server.headers[0]["path"] == "/api/v1/events"
     assert server.headers[0]["Content-Type"] == "application/cloudevents-batch+json"
     assert server.headers[0]["Content-Encoding"] == "gzip"

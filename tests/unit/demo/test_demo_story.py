@@ -49,7 +49,9 @@ def test_in_the_first_minute_some_run_with_progress_some_ended_and_one_failed(
     running = executions(of_type(events, "execution.started")) - executions(ended)
     assert len(executions(of_type(events, "execution.progressed")) & running) >= 3
     assert len(ended) >= 10
-    assert any("Traceback" in str(error.get("stacktrace")) for error in errors(ended))
+    assert any(
+        "Traceback" in str(error.get("stacktrace")) for error in errors(of_type(events, "stage.finished"))
+    )
 
 
 def test_in_ten_minutes_every_type_of_event_and_every_status_is_seen(first_minutes: list[Event]) -> None:

@@ -135,6 +135,9 @@ TYPES: dict[str, Check] = {
         EXECUTION,
         {
             "stage": text,
+            "index": text,
+            "parent": list_of(text),
+            "attempt": lambda value: count(value) and value != 0,
             "cpu_seconds": number,
             "memory_bytes": count,
             "memory_peak_bytes": count,
