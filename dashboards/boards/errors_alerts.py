@@ -36,7 +36,7 @@ def standing() -> Panel:
             by_name("Alert", min_width=150, links=[rules]),
             by_name("Severity", width=80, mappings=look.SEVERITY, cell="color-text"),
             by_name("State", width=75, mappings=look.ALERT_STATE, cell="color-text"),
-            by_name("Since", width=115, unit="dateTimeFromNow"),
+            by_name("Since", width=125, unit="dateTimeFromNow"),
             by_name(
                 "Pipeline", width=150, no_value=" ", links=[links.to_pipeline(links.VALUE, _ENVIRONMENT)]
             ),

@@ -87,8 +87,8 @@ def _kind_columns() -> list[Json]:
             "Stage", width=110, no_value=" ", links=[links.to_stage(links.VALUE, _PIPELINE, _ENVIRONMENT)]
         ),
         by_name("Category", width=100),
-        tables.ago_column("First seen", width=115),
-        tables.ago_column("Last seen", width=115),
+        tables.ago_column("First seen", width=125),
+        tables.ago_column("Last seen", width=125),
         by_name("Last message", min_width=150, inspect=True),
         by_regex("^(execution_id|environment)$", hidden=True),
     ]

@@ -6,7 +6,7 @@ from dashboards import links
 from dashboards.boards.execution_figures import facts, figures
 from dashboards.boards.execution_logs import LEVELS, logs_of_execution, what_went_wrong
 from dashboards.boards.execution_resources import accelerators, cpu, memory, traffic
-from dashboards.boards.execution_scope import ID, ONE_EXECUTION, OTHER
+from dashboards.boards.execution_scope import ACTIVE, ID, ONE_EXECUTION, OTHER
 from dashboards.boards.execution_stages import compared, stages, timeline
 from dashboards.boards.execution_tables import (
     around,
@@ -103,6 +103,8 @@ def _variables() -> list[Json]:
         sql_values("execution_id", "Execution", executions),
         _fact("pipeline", "coalesce(max(pipeline), 'unknown')"),
         _fact("environment", "coalesce(max(environment), 'unknown')"),
+        # Metrics of an execution linger for minutes after its end, so they are asked for only while it is active.
+        _fact("running_id", f"coalesce(max(id) FILTER (WHERE status IN {ACTIVE}), 'none')"),
         sql_values("stage", "Stage", stage, multi=True),
         choices("level", "Level", LEVELS),
         text_box("q", "Search logs"),

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dashboards import links, look, tables
-from dashboards.boards.execution_scope import ITS_PIPELINE, OF_EXECUTION, ONE_EXECUTION, as_of_now
+from dashboards.boards.execution_scope import ACTIVE, ITS_PIPELINE, OF_EXECUTION, ONE_EXECUTION, as_of_now
 from dashboards.grafana.fields import by_name
 from dashboards.grafana.panels import Panel, stat
 from dashboards.grafana.targets import prom, sql
 from exporter.catalogue.metrics import DURATION_BASELINE, EXECUTION_ETA, EXECUTION_PROGRESS
 from exporter.catalogue.promql import gauge
-from exporter.domain.status import ACTIVE
 
-_ACTIVE = "(" + ", ".join(f"'{status}'" for status in sorted(ACTIVE)) + ")"
+_GREY_UNTIL_TOLD: tuple[tuple[float | None, str], ...] = ((None, look.GREY), (0, look.BLUE))
 _GREY: tuple[tuple[float | None, str], ...] = ((None, look.GREY),)
 _PROGRESS = [
     {
@@ -67,7 +66,7 @@ def _identity() -> Panel:
     query = f"""
         SELECT pipeline AS "Pipeline", external_id AS "Run",
           (extract(epoch FROM queued_at - interval '3 hours') * 1000)::bigint::text AS before_ms,
-          CASE WHEN status IN {_ACTIVE} THEN 'now' ELSE
+          CASE WHEN status IN {ACTIVE} THEN 'now' ELSE
             (extract(epoch FROM least(now(), coalesce(ended_at, queued_at) + interval '1 hour')) * 1000)::bigint::text
           END AS after_ms
         FROM executions WHERE {ONE_EXECUTION}
@@ -93,7 +92,7 @@ def _started() -> Panel:
     query = f"""
         SELECT started_at AS "Started",
           (extract(epoch FROM queued_at - room) * 1000)::bigint::text AS begin_ms,
-          CASE WHEN status IN {_ACTIVE} THEN 'now'
+          CASE WHEN status IN {ACTIVE} THEN 'now'
             ELSE (extract(epoch FROM coalesce(ended_at, queued_at) + room) * 1000)::bigint::text END AS end_ms
         FROM (SELECT *, greatest(interval '1 second', 0.03 * (coalesce(ended_at, now()) - queued_at)) AS room
           FROM executions WHERE {ONE_EXECUTION}) x
@@ -176,17 +175,17 @@ def _progress() -> Panel:
         "ended, how far it came, in the colour of its status.",
         [
             prom(
-                gauge(EXECUTION_PROGRESS, by=("execution_id",), execution_id="$execution_id"),
+                gauge(EXECUTION_PROGRESS, by=("execution_id",), execution_id="$running_id"),
                 "progress",
                 instant=True,
                 ref="A",
             ),
             sql(reached, ref="B"),
         ],
-        steps=((None, look.BLUE),),
+        steps=_GREY_UNTIL_TOLD,
         unit="percentunit",
         decimals=0,
-        fields="/.*/",
+        fields="/^(progress|Reached)$/",
         mappings=_PROGRESS,
         no_value="no forecast",
         size=20,
@@ -194,13 +193,13 @@ def _progress() -> Panel:
 
 
 def _expected_end() -> Panel:
-    eta = gauge(EXECUTION_ETA, by=("execution_id",), execution_id="$execution_id")
+    eta = gauge(EXECUTION_ETA, by=("execution_id",), execution_id="$running_id")
     return stat(
         "Expected end",
         "When it should end, forecast out of the usual durations of the stages that are left. A time that has passed "
         "means: slower than usual.",
         prom(f"1000 * ({eta})", instant=True),
-        steps=((None, look.BLUE),),
+        steps=_GREY_UNTIL_TOLD,
         unit="dateTimeFromNow",
         no_value="none while not running",
         size=16,

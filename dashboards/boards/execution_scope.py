@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from exporter.catalogue.promql import Wanted
+from exporter.domain import status
 
 ID = "${execution_id:sqlstring}"
 OTHER = "${other:sqlstring}"
 ONE_EXECUTION = f"id = {ID}"
+ACTIVE = "(" + ", ".join(f"'{each}'" for each in sorted(status.ACTIVE)) + ")"
+"""Statuses of what has not ended, for `status IN …`."""
 OF_EXECUTION = f"execution_id = {ID}"
 ITS_PIPELINE: dict[str, Wanted] = {"environment": "$environment", "pipeline": "$pipeline"}
 """The execution's pipeline: hidden variables follow the execution."""

@@ -20,6 +20,7 @@ from dashboards.grafana.transformations import (
     join_by_field,
     organize,
     partition,
+    sort_by,
     without_rows_where_null,
 )
 from exporter.catalogue.metrics import DURATION_BASELINE, STAGE_BASELINE
@@ -114,9 +115,11 @@ def stages() -> Panel:
             ),
             join_by_field("stage", mode="outerTabular"),
             without_rows_where_null("Stage"),
+            # The join has sorted the rows by the name.
+            sort_by("place"),
             calculate("Duration", "-", "Usual", name="over"),
             calculate("over", "/", "Usual", name="Against usual"),
-            organize(columns, exclude=("over",)),
+            organize(columns, exclude=("over", "place")),
         ],
     )
 
@@ -147,7 +150,9 @@ def _stage_rows() -> str:
             max(memory_peak_bytes)::float8 AS "Memory peak", sum(cpu_seconds)::float8 AS "CPU"
           FROM s GROUP BY path, name),
         this AS (SELECT * FROM executions WHERE {ONE_EXECUTION})
-        SELECT stage, "Stage", "Status", "Tries", "Duration", "Waited", "In", "Out", "Memory peak", "CPU" FROM (
+        SELECT stage, "Stage", "Status", "Tries", "Duration", "Waited", "In", "Out", "Memory peak", "CPU",
+          row_number() OVER (ORDER BY part, place) AS place
+        FROM (
           SELECT 1 AS part, seen.* FROM seen
           UNION ALL
           SELECT 2, row_number() OVER (ORDER BY p.stage), p.stage, p.stage, 'not reached', NULL, NULL, NULL, NULL, NULL,
@@ -160,7 +165,7 @@ def _stage_rows() -> str:
             coalesce(duration_seconds, extract(epoch FROM now() - started_at)), queue_duration_seconds,
             NULL, NULL, NULL, NULL
           FROM this) x
-        ORDER BY part, place LIMIT 500
+        ORDER BY place LIMIT 500
     """
 
 
