@@ -14,17 +14,20 @@ from alerting.alertmanager.settings import DEFAULT_TEAM, NOBODY, VARIABLES, Sett
 from alerting.alertmanager.values import Severity
 
 TEMPLATES = Path(__file__).parent / "templates"
-# Stands in the templates where the renderer puts Grafana's address: they cannot read the environment.
-GRAFANA = "__GRAFANA_URL__"
+# Stand in the templates for what they cannot read from the environment.
+GRAFANA, RUNBOOKS = "__GRAFANA_URL__", "__RUNBOOKS_URL__"
+RUNBOOKS_FOLDER = "docs/runbooks"
 
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """What is in alertmanager.yml, in which secret file what, and one line for each team on who is told."""
+    """What is in alertmanager.yml, in which secret file what, what stands in the templates for which
+    address, and one line for each team on who is told.
+    """
 
     content: Config
     secrets: dict[str, str]
-    grafana_url: str
+    addresses: dict[str, str]
     summary: tuple[str, ...]
 
 
@@ -44,8 +47,12 @@ def configuration(settings: Settings, routes: tuple[Route, ...], folder: Path) -
         "inhibit_rules": inhibition(),
         "receivers": receivers,
     }
+    addresses = {
+        GRAFANA: settings.of("GRAFANA_URL"),
+        RUNBOOKS: settings.of("RUNBOOKS_URL") or RUNBOOKS_FOLDER,
+    }
     summary = tuple(f"{team.name}: {_who(team)}" for team in teams)
-    return Configuration(content, secrets(settings, VARIABLES), settings.of("GRAFANA_URL"), summary)
+    return Configuration(content, secrets(settings, VARIABLES), addresses, summary)
 
 
 def _who(team: Team) -> str:
@@ -68,7 +75,9 @@ def write(made: Configuration, folder: Path) -> None:
     for name, text in made.secrets.items():
         _put(folder / "secrets" / name, text)
     for template in TEMPLATES.glob("*.tmpl"):
-        text = template.read_text(encoding="utf-8").replace(GRAFANA, _in_template(made.grafana_url))
+        text = template.read_text(encoding="utf-8")
+        for placeholder, url in made.addresses.items():
+            text = text.replace(placeholder, _in_template(url))
         _put(folder / "templates" / template.name, text)
     # Last, so that a configuration never names a file that is not there yet.
     _put(folder / "alertmanager.yml", yaml.safe_dump(made.content, sort_keys=False, allow_unicode=True))

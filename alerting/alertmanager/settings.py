@@ -108,6 +108,11 @@ VARIABLES: tuple[Variable, ...] = (
         "Grafana, as people's browsers reach it: links to dashboards",
         "http://localhost:3000",
     ),
+    Variable(
+        "RUNBOOKS_URL",
+        values.base_address,
+        "where docs/runbooks can be read on the web; without it messages name the file",
+    ),
 )
 _BY_NAME = {variable.name: variable for variable in VARIABLES}
 

@@ -114,6 +114,29 @@ def test_a_dashboard_opens_an_hour_before_the_alert(templates: Path) -> None:
     assert over == f"{dashboard}&from={an_hour_before}&to=1795325949000"
 
 
+def test_a_dashboard_of_the_rules_as_they_come_is_in_the_grafana_that_is_set(templates: Path) -> None:
+    rules = "http://localhost:3000/d/pipelines-errors/errors?var-pipeline=x&from=now-6h&to=now"
+    alert = FIRING | {"annotations": {"dashboard_url": rules}}
+    dashboard = "https://grafana.example/g/d/pipelines-errors/errors?var-pipeline=x"
+    assert message(templates, "group.dashboard_url", alert) == f"{dashboard}&from=1795320729000&to=now"
+
+
+def test_a_runbook_that_is_not_on_the_web_is_named_and_never_a_broken_link(
+    templates: Path, tmp_path: Path
+) -> None:
+    alert = FIRING | {"annotations": {"summary": "x", "runbook_url": "docs/runbooks/a.md#b"}}
+    for name in ("slack.text", "teams.text", "email.text"):
+        assert "What to do: docs/runbooks/a.md#b" in message(templates, name, alert)
+    html = message(templates, "email.html", alert, html=True)
+    assert "What to do: docs/runbooks/a.md#b" in html
+    assert 'href="docs' not in html
+    assert message(templates, "group.runbook_url", alert) == "https://grafana.example/g/"
+    rendered(tmp_path, RUNBOOKS_URL="https://docs.example/runbooks/")
+    on_web = message(tmp_path / "templates", "email.html", alert, html=True)
+    assert 'href="https://docs.example/runbooks/a.md#b">What to do' in on_web
+    assert "docs/runbooks" not in on_web
+
+
 def test_the_silence_is_filled_in_with_what_the_alerts_have_in_common(templates: Path) -> None:
     link = message(templates, "silence_url", named(NASTY))
     assert link.startswith("http://alertmanager:9093/#/silences/new?filter=%7B")

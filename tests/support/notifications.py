@@ -92,13 +92,13 @@ class Stack:
         return [alert for alert in self.alertmanager.alerts() if labels.items() <= alert["labels"].items()]
 
     def wait_for_message(self, pipeline: str, status: str, path: str = "/webhook") -> Json:
-        """The last message about a pipeline, once that says it fires, or it is over."""
+        """The last message about a pipeline that says it fires, or it is over."""
 
         def last() -> Json | None:
-            bodies = self.webhook(pipeline, path)
-            return bodies[-1] if bodies and bodies[-1]["status"] == status else None
+            bodies = [body for body in self.webhook(pipeline, path) if body["status"] == status]
+            return bodies[-1] if bodies else None
 
-        message = wait_for(last, f"{status} at {path} for {pipeline!r}", seconds=15)
+        message = wait_for(last, f"{status} at {path} for {pipeline!r}", seconds=60)
         assert message is not None
         return message
 

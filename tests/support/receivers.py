@@ -19,6 +19,13 @@ from tests.support.program import free_port
 Json = dict[str, Any]
 
 
+# What Slack and PagerDuty say when they are content: Alertmanager looks at it.
+ANSWERS = {
+    "/slack": (200, "text/plain; charset=utf-8", b"ok"),
+    "/pagerduty": (202, "application/json", b'{"status": "success"}'),
+}
+
+
 @dataclass(frozen=True)
 class Request:
     """A request that arrived."""
@@ -44,10 +51,11 @@ class WebRecorder:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["content-length"]))
                 keep(Request(self.path, self.headers["authorization"], json.loads(body)))
-                # What PagerDuty answers; the others are content with any success.
-                self.send_response(202)
+                status, media_type, answer = ANSWERS.get(self.path, (200, "text/plain", b""))
+                self.send_response(status)
+                self.send_header("content-type", media_type)
                 self.end_headers()
-                self.wfile.write(b'{"status": "success"}')
+                self.wfile.write(answer)
 
             def log_message(self, *_: Any) -> None:
                 """Not to the output of the tests."""
