@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from exporter.catalogue import CATALOGUE
 from exporter.web.reading import EXECUTION_DASHBOARD
 from tests.support.paths import REPOSITORY
 from tests.support.stack import mounts, services
@@ -198,6 +199,30 @@ def test_alerts_go_to_alertmanager() -> None:
     assert manager["static_configs"] == [{"targets": [published()["alertmanager"]]}]
 
 
+def job(name: str) -> dict[str, Any]:
+    jobs: list[dict[str, Any]] = prometheus()["scrape_configs"]
+    (found,) = [each for each in jobs if each["job_name"] == name]
+    return found
+
+
 def test_grafana_knows_how_often_the_exporter_is_scraped() -> None:
-    (job,) = [each for each in prometheus()["scrape_configs"] if each["job_name"] == "pipeline-exporter"]
-    assert job["scrape_interval"] == datasource("prometheus")["jsonData"]["timeInterval"]
+    interval = datasource("prometheus")["jsonData"]["timeInterval"]
+    assert job("pipeline-exporter")["scrape_interval"] == interval
+
+
+def test_no_metric_is_scraped_by_both_jobs() -> None:
+    (dropped,) = job("pipeline-exporter")["metric_relabel_configs"]
+    (relabelled,) = job("pipeline-exporter-live")["metric_relabel_configs"]
+    assert dropped["action"] == "drop"
+    assert dropped["regex"].split("|") == job("pipeline-exporter-live")["params"]["name[]"]
+    assert relabelled == {"target_label": "job", "replacement": "pipeline-exporter"}
+
+
+def test_what_the_live_dashboard_shows_is_scraped_every_second() -> None:
+    live = job("pipeline-exporter-live")
+    (file,) = [file for file in DASHBOARDS if file.stem == "live"]
+    expressions = " ".join(re.findall(r'"expr": "(.*)"', file.read_text(encoding="utf-8")))
+    shown = {metric.name for metric in CATALOGUE if re.search(rf"\b{metric.name}\b", expressions)}
+    assert len(shown) > 5
+    assert set(live["params"]["name[]"]) == shown, "change both lists in prometheus/prometheus.yml"
+    assert live["scrape_interval"] == "1s"

@@ -70,7 +70,8 @@ def test_only_its_reader_may_open_a_secret(tmp_path: Path, owners: Path) -> None
     made = make_secrets(folder, owners)
     assert {(folder / name).stat().st_mode & 0o777 for name in made} == {0o400}
     assert {(folder / name).stat().st_mode & 0o777 for name in READERS} == {0o700}
-    given = dict(reversed(line.split()) for line in owners.read_text(encoding="utf-8").splitlines())
+    told = [line.split() for line in owners.read_text(encoding="utf-8").splitlines()]
+    given = {file: owner for owner, file in told}
     assert {name: given[name] for name in READERS} == READERS
     for name in made:
         reader = READERS[name.partition("/")[0]]
