@@ -8,7 +8,7 @@ from dashboards.grafana.dashboard import Dashboard
 from dashboards.grafana.dashboard import board as a_board
 from dashboards.grafana.fields import by_regex
 from dashboards.grafana.layout import section, strip
-from dashboards.grafana.panels import Panel, bar_gauge, heatmap, stat, timeseries
+from dashboards.grafana.panels import Panel, heatmap, stat, timeseries
 from dashboards.grafana.targets import prom
 from dashboards.grafana.variables import label_values
 from dashboards.scope import PIPELINES, of_pipelines
@@ -16,7 +16,6 @@ from exporter.catalogue.metrics import (
     GEN_AI_DURATION,
     GEN_AI_FIRST_TOKEN,
     GEN_AI_TOKENS,
-    LLM_BUDGET,
     LLM_CACHED_TOKENS,
     LLM_COST,
 )
@@ -32,6 +31,7 @@ from exporter.catalogue.promql import (
     rate,
     select,
 )
+from exporter.catalogue.recorded import BUDGET_USED
 
 MODELS = {
     **PIPELINES,
@@ -43,7 +43,6 @@ COSTS = {**PIPELINES, "provider": Regex("$provider"), "request_model": Regex("$m
 """The same in the labels of the other metrics."""
 _NONE = "No calls here: they appear when a pipeline reports pipeline.llm.called."
 _MODEL = "{{gen_ai_request_model}}"
-_BUDGET_DAYS = 30
 
 
 def board() -> Dashboard:
@@ -55,7 +54,7 @@ def board() -> Dashboard:
         [
             strip(4, *_figures()),
             strip(9, llm_tables.providers()),
-            strip(9, (12, _cost()), (6, _budget()), (6, _cost_by_pipeline())),
+            strip(9, _cost(), llm_tables.budgets()),
             strip(9, _tokens(), _cached()),
             strip(9, _latency(), _first_token()),
             strip(9, _heat(), _errors()),
@@ -106,8 +105,8 @@ def _figures() -> list[Panel]:
         ),
         stat(
             "Budget used",
-            f"Largest part of a pipeline's budget that the last {_BUDGET_DAYS} days used. From 100 % on somebody is "
-            "alerted.",
+            "Largest part of a pipeline's budget that is spent, of its days (30 unless declared). "
+            "From 100 % on somebody is alerted.",
             prom(f"max({_used()})", instant=True),
             steps=((None, look.GREY), (0, look.GREEN), (0.8, look.ORANGE), (1, look.RED)),
             unit="percentunit",
@@ -150,9 +149,7 @@ def _figures() -> list[Panel]:
 
 
 def _used() -> str:
-    by = ("pipeline", "environment")
-    spent = increase(LLM_COST, f"{_BUDGET_DAYS}d", by=by, where=PIPELINES)
-    return f"{spent} / ({gauge(LLM_BUDGET, by=by, where=PIPELINES)} > 0)"
+    return gauge(BUDGET_USED, by=("pipeline", "environment"), where=PIPELINES)
 
 
 def _cost() -> Panel:
@@ -168,34 +165,6 @@ def _cost() -> Panel:
         fill=40,
         interval="2m",
         decimals=2,
-        no_value="No pipeline here tells what its calls cost.",
-    )
-
-
-def _budget() -> Panel:
-    return bar_gauge(
-        f"Budget used, {_BUDGET_DAYS} days",
-        f"What the last {_BUDGET_DAYS} days cost, as a part of each pipeline's declared budget.",
-        prom(_used(), "{{pipeline}}", instant=True),
-        unit="percentunit",
-        decimals=0,
-        max=1,
-        steps=((None, look.GREEN), (0.8, look.ORANGE), (1, look.RED)),
-        no_value="No pipeline here has declared a budget (llm_budget_usd).",
-    )
-
-
-def _cost_by_pipeline() -> Panel:
-    return bar_gauge(
-        "Cost by pipeline",
-        "What the calls of the time range cost, by pipeline.",
-        prom(
-            f"topk(10, {increase(LLM_COST, '$__range', by=('pipeline',), where=COSTS)})",
-            "{{pipeline}}",
-            instant=True,
-        ),
-        unit="currencyUSD",
-        steps=((None, look.BLUE),),
         no_value="No pipeline here tells what its calls cost.",
     )
 

@@ -8,8 +8,15 @@ from dashboards.grafana.panels import Panel, table
 from dashboards.grafana.targets import prom, sql
 from dashboards.grafana.transformations import merge, organize
 from dashboards.scope import PIPELINES, WHERE_PIPELINES, chosen
-from exporter.catalogue.metrics import GEN_AI_DURATION, GEN_AI_FIRST_TOKEN, GEN_AI_TOKENS, LLM_COST
-from exporter.catalogue.promql import Not, Regex, increase, observations, observed, quantile
+from exporter.catalogue.metrics import (
+    GEN_AI_DURATION,
+    GEN_AI_FIRST_TOKEN,
+    GEN_AI_TOKENS,
+    LLM_BUDGET,
+    LLM_COST,
+)
+from exporter.catalogue.promql import Not, Regex, gauge, increase, observations, observed, quantile
+from exporter.catalogue.recorded import BUDGET_USED
 
 _BY = ("gen_ai_provider_name", "gen_ai_request_model")
 _MODELS = {
@@ -78,6 +85,53 @@ def providers() -> Panel:
         ],
         transformations=[merge(), organize(list(titles), rename=titles, exclude=("Time",))],
         sort=(("Cost", True),),
+    )
+
+
+def budgets() -> Panel:
+    """What each pipeline spends, and how much of its budget is gone."""
+    by = ("pipeline", "environment")
+    figures = {
+        "cost": increase(LLM_COST, "$__range", by=by, where=_COSTS),
+        "budget": gauge(LLM_BUDGET, by=by, where=PIPELINES),
+        "used": gauge(BUDGET_USED, by=by, where=PIPELINES),
+    }
+    titles = {
+        "pipeline": "Pipeline",
+        "environment": "Environment",
+        "Value #cost": "Cost",
+        "Value #budget": "Budget",
+        "Value #used": "Used",
+    }
+    return table(
+        "Cost and budgets",
+        "What the calls of the time range cost, the declared budget, and how much of it is used up within its days (30 "
+        "unless declared). Red: all of it.",
+        [prom(expr, ref=ref, instant=True, format="table") for ref, expr in figures.items()],
+        no_value="No pipeline here tells what its calls cost, or has declared a budget (llm_budget_usd).",
+        columns=[
+            by_name(
+                "Pipeline",
+                min_width=130,
+                links=[links.to_pipeline(links.field("Pipeline"), links.field("Environment"))],
+            ),
+            by_name("Environment", width=105),
+            by_name("Cost", width=90, unit="currencyUSD", decimals=2, no_value="not told"),
+            by_name("Budget", width=90, unit="currencyUSD", decimals=2, no_value="none"),
+            by_name(
+                "Used",
+                min_width=120,
+                unit="percentunit",
+                decimals=0,
+                min=0,
+                max=1,
+                steps=((None, look.GREEN), (0.8, look.ORANGE), (1, look.RED)),
+                cell={"type": "gauge", "mode": "basic", "valueDisplayMode": "color"},
+                no_value=" ",
+            ),
+        ],
+        transformations=[merge(), organize(list(titles), rename=titles, exclude=("Time",))],
+        sort=(("Used", True),),
     )
 
 

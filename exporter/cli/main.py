@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from exporter import __version__
+from exporter.cli import dashboards, rules
 from exporter.demo import command as demo
 
 
@@ -23,12 +24,20 @@ def main(argv: Sequence[str] | None = None) -> int:
             "demo", help="send what lively pipelines would send", description=demo.DESCRIPTION
         )
     )
+    dashboards.add_arguments(
+        commands.add_parser("dashboards", help="export the Grafana dashboards, pull in those of your own")
+    )
+    rules.add_arguments(commands.add_parser("rules", help="export the alert and recording rules"))
     given = sys.argv[1:] if argv is None else list(argv)
     if given[:1] == ["serve"] or "-h" in given or "--help" in given:
         _add_serve(serving)
     arguments = parser.parse_args(given)
     if arguments.command == "demo":
         return demo.run(arguments)
+    if arguments.command == "dashboards":
+        return dashboards.run(arguments)
+    if arguments.command == "rules":
+        return rules.run(arguments)
     from exporter.cli import serve  # noqa: PLC0415 - only the server's extra has what it needs
 
     return serve.run(arguments)

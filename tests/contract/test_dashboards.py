@@ -50,13 +50,6 @@ PROPERTIES = {
 """Grafana 12's own ids: it passes over any other without a word."""
 
 
-def recorded() -> dict[str, frozenset[str]]:
-    """Series that recording rules make, with their labels."""
-    from exporter.catalogue.recorded import RECORDED  # noqa: PLC0415
-
-    return {rule.name: frozenset(rule.labels) | {"le"} for rule in RECORDED}
-
-
 def test_the_files_are_what_the_code_writes() -> None:
     assert changed(FOLDER, texts(BOARDS)) == []
 
@@ -159,7 +152,7 @@ def test_a_table_fits_a_panel_of_its_width(panel: Json) -> None:
 
 @pytest.mark.parametrize("query", PROMQL)
 def test_a_query_reads_only_what_is_exposed_or_recorded(query: Query) -> None:
-    assert unknown(promql(query.text, VALUES), recorded()) == []
+    assert unknown(promql(query.text, VALUES)) == []
 
 
 @pytest.mark.parametrize("uid", sorted(boards()))

@@ -8,15 +8,18 @@ from typing import Any
 
 import promql_parser
 
+from exporter.catalogue.foreign import FOREIGN
 from exporter.catalogue.metric import Kind, Metric
 from exporter.catalogue.metrics import CATALOGUE
+from exporter.catalogue.recorded import RECORDED
 
+_ALERT = frozenset({"alertname", "alertstate", "severity", "scope", "pipeline", "environment", "owner"})
 OF_OTHERS: dict[str, frozenset[str]] = {
-    "up": frozenset(),
     "scrape_duration_seconds": frozenset(),
     "process_resident_memory_bytes": frozenset(),
     "process_cpu_seconds_total": frozenset(),
-    "ALERTS": frozenset({"alertname", "alertstate", "severity", "scope", "pipeline", "environment", "owner"}),
+    "ALERTS": _ALERT,
+    "ALERTS_FOR_STATE": _ALERT,
 }
 """Series that Prometheus and prometheus_client make, and the labels that may be asked of them."""
 _TARGET = frozenset({"job", "instance", "pod"})
@@ -44,11 +47,11 @@ def selectors(query: str) -> list[Selector]:
     ]
 
 
-def unknown(query: str, recorded: dict[str, frozenset[str]]) -> list[str]:
+def unknown(query: str) -> list[str]:
     """What the query asks for and nobody exposes: metrics or labels."""
     found: list[str] = []
     for selector in selectors(query):
-        labels = labels_of(selector.metric, recorded)
+        labels = labels_of(selector.metric)
         if labels is None:
             found.append(selector.metric)
         else:
@@ -56,13 +59,9 @@ def unknown(query: str, recorded: dict[str, frozenset[str]]) -> list[str]:
     return found
 
 
-def labels_of(series: str, recorded: dict[str, frozenset[str]]) -> frozenset[str] | None:
+def labels_of(series: str) -> frozenset[str] | None:
     """Labels of a series by its name; None if nobody exposes it."""
-    if series in recorded:
-        return recorded[series]
-    if series in OF_OTHERS:
-        return OF_OTHERS[series]
-    return _EXPOSED.get(series)
+    return _EXPOSED.get(series, OF_OTHERS.get(series))
 
 
 def metric_of(series: str) -> str:
@@ -84,8 +83,9 @@ def _exposed(metric: Metric) -> dict[str, frozenset[str]]:
     }
 
 
+_ALL = (*CATALOGUE, *RECORDED, *FOREIGN)
 _HISTOGRAMS = frozenset(metric.name for metric in CATALOGUE if metric.kind is Kind.HISTOGRAM)
-_EXPOSED = {name: labels for metric in CATALOGUE for name, labels in _exposed(metric).items()}
+_EXPOSED = {name: labels for metric in _ALL for name, labels in _exposed(metric).items()}
 
 
 def _nodes(node: Any) -> Iterator[Any]:
