@@ -20,6 +20,31 @@ class Severity(StrEnum):
     """is shown, and sent to nobody"""
 
 
+class Kind(StrEnum):
+    """What is wrong. Alertmanager tells by it and by the scope what another alert explains: docs/notifications.md."""
+
+    FAILURE = "failure"
+    STALENESS = "staleness"
+    """nothing is heard, or nothing succeeds"""
+    LATENCY = "latency"
+    QUALITY = "quality"
+    COST = "cost"
+    SPACE = "space"
+    DOWN = "down"
+
+
+SCOPES = {
+    "executions": "execution",
+    "stages": "stage",
+    "schedules": "schedule",
+    "streams": "stream",
+    "quality": "quality",
+    "llm": "llm",
+    "exporter": "exporter",
+}
+"""What the alerts of a group speak of, by the group's name."""
+
+
 @dataclass(frozen=True, slots=True)
 class Dashboard:
     """Where to look: uid and slug of a dashboard, and its variables by the labels that fill them."""
@@ -52,6 +77,7 @@ class Alert:
     for_: str = "0s"
     thresholds: tuple[Threshold, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
+    kind: Kind | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +87,11 @@ class AlertGroup:
     name: str
     title: str
     alerts: tuple[Alert, ...]
+
+    @property
+    def scope(self) -> str:
+        """What its alerts speak of."""
+        return SCOPES[self.name]
 
     def runbook(self, alert: Alert) -> str:
         """Where the alert's runbook is, below the folder of runbooks."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from alerting.alert import ON_ERRORS, ON_PIPELINE, Alert, AlertGroup, Severity
+from alerting.alert import ON_ERRORS, ON_PIPELINE, Alert, AlertGroup, Kind, Severity
 from alerting.expressions import ALIVE, SIGMA, both, but, exceeds, over, owned, since
 from alerting.wording import NAME, Form, now, value
 from exporter.catalogue import metrics as m
@@ -99,6 +99,7 @@ GROUP = AlertGroup(
             f"{NAME} failed",
             _FAILURES,
             ON_PIPELINE,
+            kind=Kind.FAILURE,
         ),
         Alert(
             "PipelineFailing",
@@ -109,6 +110,7 @@ GROUP = AlertGroup(
             _FAILURES,
             ON_PIPELINE,
             thresholds=(t.PAGE_AFTER_FAILURES,),
+            kind=Kind.FAILURE,
         ),
         Alert(
             "PipelineExecutionLost",
@@ -122,6 +124,7 @@ GROUP = AlertGroup(
             f"A run fell silent and was given up. Latest event of the pipeline: {now(m.LAST_EVENT, Form.MOMENT)}. "
             "First look whether its process still runs: it may have been killed, or cannot reach the exporter.",
             ON_PIPELINE,
+            kind=Kind.FAILURE,
         ),
         Alert(
             "PipelineRunningLong",
@@ -134,6 +137,7 @@ GROUP = AlertGroup(
             ON_PIPELINE,
             "1m",
             (t.RUNNING_LONG_RATIO,),
+            kind=Kind.LATENCY,
         ),
         Alert(
             "PipelineStuck",
@@ -146,6 +150,7 @@ GROUP = AlertGroup(
             ON_PIPELINE,
             "1m",
             (t.STUCK_RATIO, t.MAX_DURATION),
+            kind=Kind.LATENCY,
         ),
         Alert(
             "PipelineSlower",
@@ -159,6 +164,7 @@ GROUP = AlertGroup(
             ON_PIPELINE,
             "1m",
             (t.SLOWER_RATIO,),
+            kind=Kind.LATENCY,
         ),
         Alert(
             "PipelineErrorBudgetBurning",
@@ -170,6 +176,7 @@ GROUP = AlertGroup(
             ON_ERRORS,
             "2m",
             (t.SUCCESS_OBJECTIVE, t.BURN_MIN_EXECUTIONS),
+            kind=Kind.FAILURE,
         ),
         Alert(
             "PipelineErrorBudgetLeaking",
@@ -181,6 +188,7 @@ GROUP = AlertGroup(
             ON_ERRORS,
             "15m",
             (t.SUCCESS_OBJECTIVE, t.BURN_MIN_EXECUTIONS),
+            kind=Kind.FAILURE,
         ),
         Alert(
             "PipelineQueueWaitLong",
@@ -198,6 +206,7 @@ GROUP = AlertGroup(
             ON_PIPELINE,
             "5m",
             (t.QUEUE_WAIT,),
+            kind=Kind.LATENCY,
         ),
         Alert(
             "PipelineQueueStuck",
@@ -217,6 +226,7 @@ GROUP = AlertGroup(
             ON_PIPELINE,
             "5m",
             (t.QUEUE_WAIT,),
+            kind=Kind.LATENCY,
         ),
     ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from alerting.alert import ON_EXPORTER, Alert, AlertGroup, Severity
+from alerting.alert import ON_EXPORTER, Alert, AlertGroup, Kind, Severity
 from alerting.expressions import both, started_counting
 from alerting.wording import Form, value
 from exporter.catalogue import foreign as f
@@ -62,6 +62,7 @@ _of_exporter = (
         "/readyz: it says why.",
         ON_EXPORTER,
         "1m",
+        kind=Kind.DOWN,
     ),
     Alert(
         "PipelineExporterReplicaDown",
@@ -73,6 +74,7 @@ _of_exporter = (
         "lost. First look whether the process runs and what its log says.",
         ON_EXPORTER,
         "2m",
+        kind=Kind.DOWN,
     ),
     Alert(
         "PipelineExporterAbsent",
@@ -84,6 +86,7 @@ _of_exporter = (
         "scrape configuration, or never in it. First look at the targets of Prometheus.",
         ON_EXPORTER,
         "10m",
+        kind=Kind.DOWN,
     ),
     Alert(
         "PipelineExporterScrapeSlow",
@@ -153,6 +156,7 @@ _of_exporter = (
         "First send an event by hand; then look at the senders, and at what is between.",
         ON_EXPORTER,
         "5m",
+        kind=Kind.STALENESS,
     ),
     Alert(
         "PipelineExporterSeriesNearLimit",
@@ -187,6 +191,7 @@ _of_exporter = (
         "or gone within a day. First make room by other means than a shorter retention: deleting needs room, too.",
         ON_EXPORTER,
         "10m",
+        kind=Kind.SPACE,
     ),
     Alert(
         "PipelineExporterDiskFull",
@@ -198,6 +203,7 @@ _of_exporter = (
         "event is taken. First make room by other means than a shorter retention: deleting needs room, too.",
         ON_EXPORTER,
         "1m",
+        kind=Kind.SPACE,
     ),
 )
 _of_prometheus = (

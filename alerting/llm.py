@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from alerting.alert import ON_LLM, Alert, AlertGroup, Severity
+from alerting.alert import ON_LLM, Alert, AlertGroup, Kind, Severity
 from alerting.expressions import both, exceeds
 from alerting.wording import NAME, PROVIDER, Form, now, value
 from exporter.catalogue import metrics as m
@@ -60,6 +60,7 @@ GROUP = AlertGroup(
             ON_LLM,
             "5m",
             (t.LLM_COST_SPIKE, t.LLM_COST_FLOOR),
+            kind=Kind.COST,
         ),
         Alert(
             "PipelineLlmBudgetNearlySpent",
@@ -71,6 +72,7 @@ GROUP = AlertGroup(
             ON_LLM,
             "5m",
             (t.LLM_BUDGET_WARNING, t.LLM_BUDGET_DAYS),
+            kind=Kind.COST,
         ),
         Alert(
             "PipelineLlmBudgetSpent",
@@ -82,6 +84,7 @@ GROUP = AlertGroup(
             ON_LLM,
             "5m",
             (t.LLM_BUDGET_DAYS,),
+            kind=Kind.COST,
         ),
         Alert(
             "PipelineLlmErrors",
@@ -100,6 +103,7 @@ GROUP = AlertGroup(
             ON_LLM,
             "5m",
             (t.LLM_ERROR_RATIO,),
+            kind=Kind.FAILURE,
         ),
         Alert(
             "PipelineLlmRateLimited",
@@ -114,6 +118,7 @@ GROUP = AlertGroup(
             ON_LLM,
             "5m",
             (t.LLM_RATE_LIMITED_RATIO,),
+            kind=Kind.FAILURE,
         ),
     ),
 )

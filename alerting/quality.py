@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from alerting.alert import ON_QUALITY, Alert, AlertGroup, Severity
+from alerting.alert import ON_QUALITY, Alert, AlertGroup, Kind, Severity
 from alerting.expressions import ALIVE, both, exceeds
 from alerting.wording import CHECK, NAME, Form, now, value
 from exporter.catalogue import metrics as m
@@ -34,6 +34,7 @@ GROUP = AlertGroup(
             ON_QUALITY,
             "1m",
             (t.QUALITY_SCORE,),
+            kind=Kind.QUALITY,
         ),
         Alert(
             "PipelineQualityDropped",
@@ -45,6 +46,7 @@ GROUP = AlertGroup(
             ON_QUALITY,
             "1m",
             (t.QUALITY_DROP,),
+            kind=Kind.QUALITY,
         ),
         Alert(
             "PipelineCompletenessLow",
@@ -58,6 +60,7 @@ GROUP = AlertGroup(
             ON_QUALITY,
             "1m",
             (t.COMPLETENESS,),
+            kind=Kind.QUALITY,
         ),
     ),
 )

@@ -54,8 +54,15 @@ def _alert(group: AlertGroup, alert: Alert, options: Options) -> dict[str, Any]:
     rule: dict[str, Any] = {"alert": alert.name, "expr": alert.expr}
     if alert.for_ != "0s":
         rule["for"] = alert.for_
+    kind = {"kind": alert.kind.value} if alert.kind else {}
     return rule | {
-        "labels": {"severity": alert.severity.value, **alert.labels, **options.labels},
+        "labels": {
+            "severity": alert.severity.value,
+            "scope": group.scope,
+            **kind,
+            **alert.labels,
+            **options.labels,
+        },
         "annotations": {
             "summary": alert.summary,
             "description": alert.description,

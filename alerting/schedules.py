@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from alerting.alert import ON_SCHEDULES, Alert, AlertGroup, Severity
+from alerting.alert import ON_SCHEDULES, Alert, AlertGroup, Kind, Severity
 from alerting.expressions import ALIVE, both, but, exceeds, over
 from alerting.wording import NAME, Form, now, value
 from exporter.catalogue import metrics as m
@@ -44,6 +44,7 @@ GROUP = AlertGroup(
             "First look whether its scheduler is alive, and whether an earlier run is in the way.",
             ON_SCHEDULES,
             thresholds=(t.MISSED_STARTS,),
+            kind=Kind.STALENESS,
         ),
         Alert(
             "PipelineNoSuccess",
@@ -57,6 +58,7 @@ GROUP = AlertGroup(
             ON_SCHEDULES,
             "1m",
             (t.SUCCESS_AGE_PERIODS, t.SUCCESS_AGE),
+            kind=Kind.STALENESS,
         ),
     ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from alerting.alert import ON_STAGE, Alert, AlertGroup, Severity
+from alerting.alert import ON_STAGE, Alert, AlertGroup, Kind, Severity
 from alerting.executions import LEAST_SLOWER, NOTICEABLE
 from alerting.expressions import ALIVE, SIGMA, both, exceeds
 from alerting.wording import NAME, STAGE, Form, now, value
@@ -47,6 +47,7 @@ GROUP = AlertGroup(
             ON_STAGE,
             "2m",
             (t.SLOWER_RATIO,),
+            kind=Kind.LATENCY,
         ),
         Alert(
             "PipelineStageRetrying",
@@ -64,6 +65,7 @@ GROUP = AlertGroup(
             ON_STAGE,
             "5m",
             (t.RETRY_RATIO,),
+            kind=Kind.FAILURE,
         ),
     ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from alerting.alert import ON_STREAMS, Alert, AlertGroup, Severity
+from alerting.alert import ON_STREAMS, Alert, AlertGroup, Kind, Severity
 from alerting.expressions import ALIVE, both, exceeds, over
 from alerting.wording import NAME, STREAM, Form, now, value
 from exporter.catalogue import metrics as m
@@ -52,6 +52,7 @@ GROUP = AlertGroup(
             ON_STREAMS,
             "2m",
             (t.STREAM_LAG,),
+            kind=Kind.LATENCY,
         ),
         Alert(
             "PipelineStreamStalled",
@@ -68,6 +69,7 @@ GROUP = AlertGroup(
             ON_STREAMS,
             "5m",
             (t.STREAM_STALL,),
+            kind=Kind.STALENESS,
         ),
         Alert(
             "PipelineStreamBufferGrowing",
@@ -97,6 +99,7 @@ GROUP = AlertGroup(
             "missing from the target until somebody repairs and replays them. First read one of them and its error.",
             ON_STREAMS,
             thresholds=(t.DEAD_LETTERS,),
+            kind=Kind.QUALITY,
         ),
     ),
 )

@@ -158,7 +158,7 @@ def inhibition() -> list[Config]:
     rules += [
         {
             # No exporter answers: nothing is known of pipelines, neither that something is wrong nor that it is over.
-            "source_matchers": ['scope="exporter"', 'kind="down"', 'severity=~"critical|warning"'],
+            "source_matchers": ['scope="exporter"', 'kind="down"', 'severity="critical"'],
             "target_matchers": unknown,
         }
         for unknown in (['scope=~".+"', 'scope!="exporter"'], ['kind="staleness"'])
