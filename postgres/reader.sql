@@ -30,6 +30,8 @@ ALTER ROLE grafana_reader
     VALID UNTIL 'infinity'
     PASSWORD :'password';
 
+-- At once, as the exporter may look at them at any time.
+BEGIN;
 ALTER ROLE grafana_reader RESET ALL;
 ALTER ROLE grafana_reader IN DATABASE :"DBNAME" RESET ALL;
 ALTER ROLE grafana_reader SET default_transaction_read_only = on;
@@ -41,6 +43,11 @@ ALTER ROLE grafana_reader SET temp_file_limit = '256MB';
 ALTER ROLE grafana_reader SET search_path = pipelines;
 -- Compiling a query of a panel takes longer than it saves.
 ALTER ROLE grafana_reader SET jit = off;
+-- Every role may change these for itself. By the comment, which it may not change, the exporter puts them back.
+SELECT format('COMMENT ON ROLE grafana_reader IS %L', json_build_object('settings', setconfig))
+FROM pg_db_role_setting WHERE setrole = 'grafana_reader'::regrole AND setdatabase = 0
+\gexec
+COMMIT;
 
 -- Nobody but the exporter makes anything here, not even temporary tables.
 REVOKE ALL ON DATABASE :"DBNAME" FROM PUBLIC;

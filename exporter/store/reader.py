@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 
+import msgspec
+from msgspec import Struct
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -25,6 +27,13 @@ Settings = dict[tuple[str | None, str], str]
 """Settings that a role's sessions begin with, by database (None: all) and name."""
 
 log = logging.getLogger(__name__)
+
+
+class _Comment(Struct, frozen=True):
+    """What `postgres/reader.sql` leaves as the role's comment."""
+
+    settings: list[str]
+
 
 _UNSEEN = text(
     """
@@ -53,6 +62,7 @@ _END = text(
     SELECT query, extract(epoch FROM age)::float8 AS seconds FROM late WHERE pg_terminate_backend(pid)
     """
 )
+_TOLD = text("SELECT shobj_description(r.oid, 'pg_authid') FROM pg_roles r WHERE r.rolname = :role")
 _SETTINGS = text(
     """
     SELECT d.datname, s.setconfig FROM pg_db_role_setting s LEFT JOIN pg_database d ON d.oid = s.setdatabase
@@ -80,7 +90,6 @@ class ReaderWatch:
         self.engine = engine
         self._ended = ended
         self._most_seconds = most_seconds
-        self._settings: Settings | None = None
         self._warned = False
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="reader watch", daemon=True)
@@ -129,27 +138,39 @@ class ReaderWatch:
             )
 
     def _restore(self, connection: Connection) -> None:
-        """Put the role's settings back as they were at the first look: every role may change its own."""
+        """Put the role's settings back as its comment has them: every role may change its own."""
+        wanted = _wanted(connection)
+        if wanted is None:
+            return
         found = _settings(connection)
-        if self._settings is None:
-            self._settings = found
-        changed = [key for key in {**found, **self._settings} if found.get(key) != self._settings.get(key)]
+        changed = [key for key in {**found, **wanted} if found.get(key) != wanted.get(key)]
         if not changed:
             return
         connection.execute(text(f"SET LOCAL ROLE {ROLE}"))
         for database, name in changed:
-            _set(connection, database, name, self._settings.get((database, name)))
+            _set(connection, database, name, wanted.get((database, name)))
         log.warning(
             "settings of the reader put back", extra={"settings": sorted({name for _, name in changed})}
         )
 
 
+def _wanted(connection: Connection) -> Settings | None:
+    """What `postgres/reader.sql` set; None for a role that was made otherwise."""
+    try:
+        told = msgspec.json.decode(connection.scalar(_TOLD, {"role": ROLE}) or "", type=_Comment)
+    except msgspec.DecodeError:
+        return None
+    return dict(_split(None, told.settings))
+
+
 def _settings(connection: Connection) -> Settings:
-    return {
-        (row.datname, name): value
-        for row in connection.execute(_SETTINGS, {"role": ROLE})
-        for name, _, value in (entry.partition("=") for entry in row.setconfig)
-    }
+    rows = connection.execute(_SETTINGS, {"role": ROLE})
+    return dict(entry for row in rows for entry in _split(row.datname, row.setconfig))
+
+
+def _split(database: str | None, settings: Iterable[str]) -> Iterator[tuple[tuple[str | None, str], str]]:
+    for name, _, value in (setting.partition("=") for setting in settings):
+        yield (database, name), value
 
 
 def _set(connection: Connection, database: str | None, name: str, value: str | None) -> None:

@@ -172,6 +172,7 @@ REFUSED: dict[LiteralString, type[psycopg.Error]] = {
     "ALTER ROLE grafana_reader CONNECTION LIMIT -1": errors.InsufficientPrivilege,
     "ALTER ROLE plain_exporter PASSWORD 'x'": errors.InsufficientPrivilege,
     "ALTER ROLE plain_exporter SET search_path = pg_catalog": errors.InsufficientPrivilege,
+    "COMMENT ON ROLE grafana_reader IS '{\"settings\": []}'": errors.InsufficientPrivilege,
     "CREATE ROLE another": errors.InsufficientPrivilege,
     "GRANT plain_exporter TO grafana_reader": errors.InsufficientPrivilege,
     "SELECT pg_reload_conf()": errors.InsufficientPrivilege,
