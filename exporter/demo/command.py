@@ -183,7 +183,6 @@ class Demo:
 
     def _end(self) -> None:
         """Cancel what runs: nobody goes on with it, and a next demo should not find it still running."""
-        self.sender.send(self.history.cancel())
         events = self.simulation.cancel()
         cancelled = sum(event.type == "pipeline.execution.finished" for event in events)
         self.sender.send(events)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from itertools import islice
 
 from exporter.demo.clock import WEEK, Pace
 from exporter.demo.dispatcher import Dispatcher
@@ -62,49 +61,50 @@ class History:
     def __post_init__(self) -> None:
         self._left = days(self.before - self.length, self.before) if self.length else []
         self._days = len(self._left)
-        self._current: Simulation | None = None
+        self._day: list[list[Event]] = []
 
     @property
     def over(self) -> bool:
         """Whether there is nothing left to tell."""
-        return self._current is None and not self._left
+        return not self._day and not self._left
 
     @property
     def done(self) -> float:
         """The part of the days that is told, 0…1."""
-        left = len(self._left) + (self._current is not None)
+        left = len(self._left) + bool(self._day)
         return 1 - left / self._days if self._days else 1.0
 
     def next(self, most: int) -> list[Event]:
         """So many events at most; none if all is told. Raises what `known` raises."""
-        while not self.over:
-            if self._current is None:
-                self._current = self._open(self._left.pop(0))
-            elif events := list(islice(self._current.events_until(self._end_of(self._current)), most)):
-                return events
-            else:
-                self._current = None
-        return []
+        while not self._day and self._left:
+            self._day = batches(self._tell(self._left.pop(0)), most)
+        return self._day.pop(0) if self._day else []
 
-    def cancel(self) -> list[Event]:
-        """End what the day under way has open, at its own time: nobody goes on with it."""
-        current, self._current = self._current, None
-        self._left = []
-        return current.cancel() if current else []
-
-    def _open(self, day: Day) -> Simulation | None:
+    def _tell(self, day: Day) -> Iterator[Event]:
         known = self.known(day)
-        start = day.start if known is None else max(known, day.start)
         if known is not None:
             self.told_until = max(known, self.told_until or known)
-        if known is not None and day.end - known < NEAR:
-            return None
-        thin = max(1.0, self.length / WEEK)
-        simulation = Simulation(Pace(start, day.end, self.speed, thin), self.seed)
+            if day.end - known < NEAR:
+                return
+        start = day.start if known is None else max(known, day.start)
+        pace = Pace(start, day.end, self.speed, thin=max(1.0, self.length / WEEK))
+        simulation = Simulation(pace, self.seed)
         Dispatcher(simulation, self.pipelines).open()
-        return simulation
+        yield from simulation.events_until(day.end)
 
-    @staticmethod
-    def _end_of(simulation: Simulation) -> datetime:
-        assert simulation.pace.end is not None
-        return simulation.pace.end
+
+def batches(events: Iterable[Event], most: int) -> list[list[Event]]:
+    """The events by execution, none of them in two batches if it fits in one, those that ended first before the rest.
+
+    Cut off in its middle, a run of last week would look like one that is stuck, for as long as the next batch takes,
+    and for ever if there is none.
+    """
+    of_execution: dict[tuple[object, object], list[Event]] = {}
+    for event in events:
+        of_execution.setdefault((event.data["pipeline"], event.data["execution"]), []).append(event)
+    found: list[list[Event]] = [[]]
+    for told in sorted(of_execution.values(), key=lambda told: told[-1].time):
+        if len(found[-1]) + len(told) > most:
+            found.append([])
+        found[-1] += told
+    return [batch for batch in found if batch]

@@ -13,7 +13,7 @@ from exporter.demo.stage import Artifact, Stage, chain
 
 READ_TIMEOUT = Error(
     type="ReadTimeout",
-    message="HTTPSConnectionPool(host='llm.internal', port=443): Read timed out. (read timeout=30)",
+    message="HTTPSConnectionPool(host='llm.internal', port=443): Read timed out. (read timeout=7)",
     category="timeout",
     component="llm-gateway",
     trace=python_trace(
@@ -22,7 +22,7 @@ READ_TIMEOUT = Error(
             "/app/pipeline/stages/extract.py",
             87,
             "execute",
-            "response = self.session.post(url, json=payload, timeout=30)",
+            "response = self.session.post(url, json=payload, timeout=7)",
         ),
         (
             "/usr/lib/python3.12/site-packages/requests/sessions.py",
@@ -38,7 +38,7 @@ READ_TIMEOUT = Error(
         ),
         name="requests.exceptions.ReadTimeout",
     ),
-    context={"url": "https://llm.internal/v1/extract", "timeout_seconds": 30},
+    context={"url": "https://llm.internal/v1/extract", "timeout_seconds": 7},
 )
 
 BAD_TOTAL = Error(

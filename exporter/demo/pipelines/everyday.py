@@ -62,7 +62,7 @@ SERVICE_UNAVAILABLE = Error(
 
 SLOW_ANSWER = Error(
     type="ReadTimeout",
-    message="HTTPSConnectionPool(host='geocoder.example', port=443): Read timed out. (read timeout=5)",
+    message="HTTPSConnectionPool(host='geocoder.example', port=443): Read timed out. (read timeout=2)",
     category="timeout",
     component="geocoder",
     severity="warning",
@@ -72,13 +72,13 @@ SLOW_ANSWER = Error(
             "/app/geocode/client.py",
             41,
             "batch",
-            "response = self.session.post(self.url, json=body, timeout=5)",
+            "response = self.session.post(self.url, json=body, timeout=2)",
         ),
         (f"{_REQUESTS}/sessions.py", 637, "post", "return self.request('POST', url, data=data, json=json)"),
         (f"{_REQUESTS}/adapters.py", 713, "send", "raise ReadTimeout(e, request=request)"),
         name="requests.exceptions.ReadTimeout",
     ),
-    context={"url": "https://geocoder.example/v2/batch", "timeout_seconds": 5, "batch_size": 500},
+    context={"url": "https://geocoder.example/v2/batch", "timeout_seconds": 2, "batch_size": 500},
 )
 
 HALF_AN_ANSWER = Error(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from exporter.demo.error import Error, python_trace
 from exporter.demo.execution import Execution
 from exporter.demo.identity import observation, universal
@@ -93,6 +95,18 @@ TRUNCATED = Error(
 )
 
 
+def _no_solutions(execution: Execution) -> Error:
+    calibrator, flagged = execution.parameters["calibrator"], execution.random.randint(71, 96)
+    return replace(
+        NO_SOLUTIONS,
+        message=(
+            f"gaincal found no solutions: {flagged} % of visibilities of {calibrator} below the minimum "
+            "signal-to-noise of 3.0"
+        ),
+        context={**NO_SOLUTIONS.context, "calibrator": calibrator, "flagged_fraction": flagged / 100},
+    )
+
+
 def _imaging(execution: Execution) -> Fate:
     random = execution.random
     warnings = {}
@@ -104,7 +118,7 @@ def _imaging(execution: Execution) -> Fate:
         )
     chance = random.random()
     if execution.number % (9 if execution.detailed else 60) == 3 or chance < 0.03:
-        return Fate(troubles={"solve_gain": Trouble(NO_SOLUTIONS, at=0.8)}, warnings=warnings)
+        return Fate(troubles={"solve_gain": Trouble(_no_solutions(execution), at=0.8)}, warnings=warnings)
     if chance < 0.06:
         return Fate(
             slow={"image": 1.8}, troubles={"image": Trouble(OUT_OF_MEMORY, index="f02")}, warnings=warnings

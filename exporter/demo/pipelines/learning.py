@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from exporter.demo.attempt import Attempt
 from exporter.demo.error import Error, StageFailed, python_trace
 from exporter.demo.execution import Execution
@@ -34,6 +36,16 @@ DIVERGED = Error(
 )
 
 
+def _diverged(attempt: Attempt) -> Error:
+    step, last = attempt.execution.random.randint(3900, 4900), attempt.execution.random.uniform(4, 40)
+    rate = attempt.execution.parameters["learning_rate"]
+    return replace(
+        DIVERGED,
+        message=f"loss is NaN at step {step} (epoch 5); last finite loss {last:.3f}, gradient norm inf",
+        context={"learning_rate": rate, "epoch": 5, "step": step, "gpu": "A100-40GB"},
+    )
+
+
 def _train(attempt: Attempt, seconds: float) -> Process:
     """Epoch after epoch; every second execution is halted for a while, some do not get to the end."""
     execution, random = attempt.execution, attempt.execution.random
@@ -45,7 +57,7 @@ def _train(attempt: Attempt, seconds: float) -> Process:
         if epoch == 4 and execution.number % 2 == 0:
             yield from _halt(attempt)
         if epoch == 5 and execution.number % (5 if execution.detailed else 20) == 3:
-            raise StageFailed(DIVERGED)
+            raise StageFailed(_diverged(attempt))
         if epoch == 7 and execution.number % 3 == 1:
             raise StageFailed(GIVEN_UP, "cancelled")
     execution.tell(

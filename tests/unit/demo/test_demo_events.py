@@ -19,7 +19,7 @@ LIVE = timedelta(minutes=12)
 )
 def events(request: pytest.FixtureRequest) -> list[Event]:
     if request.param == "history":
-        return tell_history(timedelta(hours=5), seed=3)
+        return sorted(tell_history(timedelta(hours=5), seed=3), key=lambda event: event.time)
     seed, speed = {"live": (1, 1.0), "60 times as fast": (7, 60.0)}[request.param]
     return tell(LIVE / speed, speed=speed, seed=seed)
 

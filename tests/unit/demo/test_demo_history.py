@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from exporter.demo.event import Event
-from exporter.demo.history import Day, days
+from exporter.demo.history import Day, History, days
+from exporter.demo.pipelines import all_pipelines
 from tests.unit.demo.story import NOW, of_type, tell_history, text
 
 MIDNIGHT = NOW.replace(hour=0, minute=0, second=0, microsecond=0)
@@ -26,6 +27,19 @@ def test_days_end_at_midnight_and_the_latest_comes_first() -> None:
 def test_history_is_told_from_the_latest_day_to_the_earliest(two_days: list[Event]) -> None:
     told = list(dict.fromkeys(event.time.date() for event in two_days))
     assert sorted(told, reverse=True) == told
+
+
+def test_an_execution_of_history_is_told_in_one_batch() -> None:
+    history = History(all_pipelines(), NOW, DAY)
+    batch_of: dict[tuple[str, str], int] = {}
+    number = 0
+    while batch := history.next(2000):
+        number += 1
+        assert len(batch) <= 2000
+        for event in batch:
+            key = (text(event, "pipeline"), text(event, "execution"))
+            assert batch_of.setdefault(key, number) == number
+    assert number > 5
 
 
 def test_nothing_is_told_from_outside_the_time_asked_for(two_days: list[Event]) -> None:
