@@ -24,7 +24,7 @@ _SIGN = {
     Status.QUEUED: "…",
     Status.RUNNING: "▸",
     Status.PAUSED: "‖",
-    Status.SUCCEEDED: " ",
+    Status.SUCCEEDED: "    ",
     Status.FAILED: "✗",
     Status.CANCELLED: "⊘",
     Status.TIMED_OUT: "⧖",
@@ -37,7 +37,13 @@ def _words(status: str) -> str:
     return status.replace("_", " ")
 
 
-STATUS = mapping((status.value, _words(status), COLOR[status]) for status in Status)
+STATUS = mapping(
+    [
+        *((status.value, _words(status), COLOR[status]) for status in Status),
+        # A pill takes its colour by the text that it shows.
+        *((_words(status), _words(status), COLOR[status]) for status in Status if "_" in status),
+    ]
+)
 """A status as a coloured word."""
 
 STATUS_SIGN = mapping(

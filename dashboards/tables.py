@@ -20,6 +20,13 @@ TOLD_ONCE = (
 )
 """Of `errors e`: without those by which an execution only says again what one of its stages did."""
 
+FAILED_STAGE = f"""
+    coalesce(error_stage, (
+      SELECT s.name FROM stages s WHERE s.execution_id = e.id AND s.last AND s.status IN {BAD}
+      ORDER BY s.started_at LIMIT 1))
+"""
+"""Where an execution `e` failed: as its error says, or else the first of its stages that did."""
+
 HIDDEN = by_regex("^(execution_id|from_ms|to_ms)$", hidden=True)
 """Columns that only links read."""
 
@@ -83,13 +90,15 @@ def executions(
     pipeline = 'pipeline AS "Pipeline", environment AS "Environment",' if with_pipeline else ""
     query = f"""
         SELECT queued_at AS "Queued", {pipeline} status AS "Status", duration_seconds AS "Duration",
-          error_stage AS "Stage",
-          CASE WHEN error_message IS NOT NULL THEN concat_ws(': ', error_type, error_message) END AS "Error",
+          CASE WHEN status IN {BAD} THEN {FAILED_STAGE} END AS "Stage",
+          CASE WHEN error_message IS NOT NULL THEN left(concat_ws(': ', error_type, error_message), 300) END AS "Error",
           trigger AS "Trigger", external_id AS "Run", id AS execution_id, from_ms, to_ms
-        FROM executions WHERE {where} ORDER BY queued_at DESC LIMIT {limit}
+        FROM executions e WHERE {where} ORDER BY queued_at DESC LIMIT {limit}
     """
     columns = [
-        by_name("Queued", width=160, links=[links.to_execution()]),
+        ago_column("Queued", width=132, links=[links.to_execution()])
+        if brief
+        else by_name("Queued", width=160, links=[links.to_execution()]),
         by_name(
             "Pipeline",
             width=150,
@@ -99,14 +108,14 @@ def executions(
         status_column(width=95),
         seconds_column("Duration"),
         by_name("Stage", width=100, no_value=" "),
-        by_name("Error", min_width=140, no_value=" ", inspect=True),
+        by_name("Error", min_width=140, wrap=brief or None, inspect=True),
         by_name("Trigger", width=90, no_value=" "),
         by_name("Run", width=220, links=[links.to_execution()]),
         HIDDEN,
     ]
     left_out = {
         *(() if with_pipeline else ("Pipeline", "Environment")),
-        *(("Environment", "Duration", "Trigger", "Run") if brief else ()),
+        *(("Environment", "Status", "Duration", "Trigger", "Run") if brief else ()),
     }
     shown = [column for column in columns if column["matcher"]["options"] not in left_out]
     hidden = [by_regex(f"^({'|'.join(sorted(left_out))})$", hidden=True)] if brief else []

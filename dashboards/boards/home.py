@@ -15,7 +15,7 @@ from exporter.catalogue.metrics import EXECUTIONS_ACTIVE, SCHEDULE_NEXT, SCHEDUL
 from exporter.catalogue.promql import gauge
 from exporter.domain.status import Status
 
-_STRIP_ROWS = 25
+_STRIP_ROWS = 15
 
 
 def board() -> Dashboard:
@@ -26,7 +26,7 @@ def board() -> Dashboard:
         [
             strip(4, *_figures()),
             strip(8, (16, home_tables.failing()), (8, _alerts())),
-            strip(8, _where_and_since_when()),
+            strip(9, _where_and_since_when()),
             strip(11, home_tables.pipelines()),
             strip(9, home_tables.running(), _failures()),
             section("Where from here", strip(6, home_tables.guide()), collapsed=True),

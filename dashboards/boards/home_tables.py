@@ -23,7 +23,8 @@ FAILING = f"""
           AND e.status <> 'skipped'
         ORDER BY e.queued_at DESC LIMIT 10) x) ten
     CROSS JOIN LATERAL (
-      SELECT id AS execution_id, error_stage, error_type, error_message, from_ms, to_ms FROM executions e
+      SELECT id AS execution_id, {tables.FAILED_STAGE} AS error_stage, error_type,
+        error_message, from_ms, to_ms FROM executions e
       WHERE e.pipeline = p.pipeline AND e.environment = p.environment AND e.status IN {tables.BAD}
       ORDER BY e.queued_at DESC LIMIT 1) last
     WHERE p.recent_statuses && ARRAY['failed', 'timed_out', 'lost']
@@ -49,9 +50,9 @@ def failing() -> Panel:
         sql(query),
         no_value="Nothing is failing.",
         columns=[
-            by_name("Pipeline", width=160, links=[_OF_ROW]),
-            by_name("Environment", width=90),
-            tables.ago_column("Since", width=115, cell="color-text", color=look.RED),
+            by_name("Pipeline", width=145, links=[_OF_ROW]),
+            by_name("Environment", width=100),
+            tables.ago_column("Since", width=125, cell="color-text", color=look.RED),
             by_name("Failed", width=95, cell="color-text", color=look.RED),
             by_name("Stage", width=95, no_value=" "),
             by_name(
@@ -61,7 +62,7 @@ def failing() -> Panel:
                 no_value="no error was told",
                 links=[links.to_execution()],
             ),
-            tables.ago_column("Last success", width=115),
+            tables.ago_column("Last success", width=125),
             tables.HIDDEN,
         ],
     )
@@ -109,8 +110,7 @@ def pipelines() -> Panel:
             tables.success_column(),
             tables.seconds_column("p95", width=84),
             by_name(
-                "Trend #A",
-                name="Runs",
+                "Runs",
                 min_width=90,
                 min=0,
                 color=look.BLUE,
@@ -127,7 +127,7 @@ def pipelines() -> Panel:
         transformations=[
             series_table({"A": "sum"}),
             convert(dict.fromkeys(numbers, "number")),
-            organize(order),
+            organize(order, rename={"Trend #A": "Runs"}),
             sort_by("Failed", desc=True),
         ],
     )

@@ -162,8 +162,7 @@ def error_kinds() -> Panel:
             by_name("Count", width=66, cell="color-text", color=look.RED),
             by_name("Stage", width=110, no_value=" "),
             by_name(
-                "Trend #A",
-                name="Over time",
+                "Over time",
                 width=120,
                 min=0,
                 color=look.RED,
@@ -177,7 +176,7 @@ def error_kinds() -> Panel:
         transformations=[
             series_table({"A": "sum"}),
             convert({"Count": "number", "First seen": "number", "Last seen": "number"}),
-            organize(order),
+            organize(order, rename={"Trend #A": "Over time"}),
             sort_by("Count", desc=True),
         ],
     )

@@ -9,7 +9,7 @@ from typing import Any
 import attr
 from grafanalib import core
 
-from dashboards.grafana.fields import Link, Steps, defaults, style
+from dashboards.grafana.fields import Link, Steps, by_regex, defaults, style
 from dashboards.grafana.json import GRAFANA_VERSION, Json
 from dashboards.grafana.targets import MIXED, PROMETHEUS, Target
 
@@ -147,7 +147,8 @@ def table(
         description=description,
         targets=[targets] if isinstance(targets, Target) else list(targets),
         properties=style(no_value=no_value, align="auto", filterable=filterable, **properties),
-        overrides=list(columns),
+        # `no_value` is for a table without rows; a cell without a value is empty, unless its column says more.
+        overrides=[by_regex(".*", no_value=" "), *columns],
         transformations=list(transformations),
         max_points=max_points,
         options={
