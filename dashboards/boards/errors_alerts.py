@@ -34,20 +34,20 @@ def standing() -> Panel:
         prom(f"1000 * ({alerts.since()})", instant=True, format="table"),
         columns=[
             by_name("Alert", min_width=150, links=[rules]),
-            by_name("Severity", width=80, mappings=look.SEVERITY, cell="color-text"),
-            by_name("State", width=75, mappings=look.ALERT_STATE, cell="color-text"),
+            by_name("Severity", width=70, mappings=look.SEVERITY, cell="color-text"),
+            by_name("State", width=68, mappings=look.ALERT_STATE, cell="color-text"),
             by_name("Since", width=125, unit="dateTimeFromNow"),
             by_name(
-                "Pipeline", width=150, no_value=" ", links=[links.to_pipeline(links.VALUE, _ENVIRONMENT)]
+                "Pipeline", width=135, no_value=" ", links=[links.to_pipeline(links.VALUE, _ENVIRONMENT)]
             ),
-            by_name("Environment", width=95, no_value=" "),
+            by_name("Environment", width=90, no_value=" "),
             by_name(
                 "Stage",
-                width=100,
+                width=85,
                 no_value=" ",
                 links=[links.to_stage(links.VALUE, _PIPELINE, _ENVIRONMENT)],
             ),
-            by_regex("^(Stream|Owner)$", width=90, no_value=" "),
+            by_regex("^(Stream|Owner)$", width=85, no_value=" "),
         ],
         no_value="No alert fires or is pending, as far as Prometheus answers and has rules loaded.",
         transformations=[
@@ -79,6 +79,7 @@ def history() -> Panel:
         mappings=look.SEVERITY_OF_NUMBER,
         no_value="No alert fired in this time range, as far as Prometheus answers.",
         max_points=300,
+        merge=True,
         links=[
             links.to_pipeline(links.label("pipeline"), links.label("environment")),
             links.to_errors(pipeline=links.label("pipeline"), environment=links.label("environment")),

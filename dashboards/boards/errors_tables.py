@@ -27,35 +27,33 @@ def kinds() -> Panel:
         WITH x AS (SELECT *, coalesce(stage, '') AS place FROM ({chosen_errors()}) e),
         g AS (
           SELECT pipeline, environment, place, type, count(*) AS n, count(DISTINCT execution_id) AS executions,
-            min(time) AS first, max(time) AS last, (array_agg(category ORDER BY time DESC))[1] AS category,
+            min(time) AS first, max(time) AS last,
             (array_agg(execution_id ORDER BY time DESC))[1] AS execution_id,
             (array_agg(message ORDER BY time DESC))[1] AS message
           FROM x GROUP BY 1, 2, 3, 4 ORDER BY 5 DESC LIMIT {_KINDS})
         SELECT $__timeGroup(x.time, $__interval, 0), g.type AS "Error",
           CASE WHEN (g.pipeline, g.environment, g.place, g.type) IN ({kinds_before()}) THEN 'no' ELSE 'new' END
             AS "New",
-          g.pipeline AS "Pipeline", g.place AS "Stage", g.category AS "Category", g.n::text AS "Count",
-          g.executions::text AS "Executions", (extract(epoch FROM g.first) * 1000)::bigint::text AS "First seen",
+          g.pipeline AS "Pipeline", g.place AS "Stage", g.n::text AS "Count",
+          g.executions::text AS "Runs", (extract(epoch FROM g.first) * 1000)::bigint::text AS "First seen",
           (extract(epoch FROM g.last) * 1000)::bigint::text AS "Last seen", left(g.message, 300) AS "Last message",
           g.execution_id, g.environment, count(*) AS value
         FROM x JOIN g ON (g.pipeline, g.environment, g.place, g.type) = (x.pipeline, x.environment, x.place, x.type)
-        GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13 ORDER BY 1
+        GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12 ORDER BY 1
     """
-    order = ["Error", "New", "Count", "Trend #A", "Executions", "Pipeline", "Stage", "Category", "First seen"]
+    order = ["Error", "New", "Count", "Trend #A", "Runs", "Pipeline", "Stage", "First seen"]
     order += ["Last seen", "Last message", "execution_id", "environment"]
     return table(
         "Errors by kind",
         f"The {_KINDS} most frequent kinds: pipeline, stage and type. New: the day before the time range did not know "
-        "it. Click an error for the latest execution that had it, a count to see these errors alone.",
+        "it. Runs: executions that had it. Click an error for the latest of them, a count to see these errors alone.",
         sql(query, format="time_series"),
         columns=_kind_columns(),
         no_value=f"No errors {IN_RANGE}.",
         max_points=_TREND,
         transformations=[
             series_table({"A": "sum"}),
-            convert(
-                {"Count": "number", "Executions": "number", "First seen": "number", "Last seen": "number"}
-            ),
+            convert({"Count": "number", "Runs": "number", "First seen": "number", "Last seen": "number"}),
             organize(order),
             sort_by("Count", desc=True),
         ],
@@ -70,26 +68,25 @@ def _kind_columns() -> list[Json]:
         title="These errors alone",
     )
     return [
-        by_name("Error", width=165, links=[links.to_execution_now("${__data.fields.execution_id}")]),
-        by_name("New", width=55, mappings=look.NEW, cell="color-text"),
-        by_name("Count", width=66, cell="color-text", color=look.RED, links=[alone]),
+        by_name("Error", width=150, links=[links.to_execution_now("${__data.fields.execution_id}")]),
+        by_name("New", width=45, mappings=look.NEW, cell="color-text"),
+        by_name("Count", width=58, cell="color-text", color=look.RED, links=[alone]),
         by_name(
             "Trend #A",
             name="Over time",
-            width=110,
+            width=90,
             min=0,
             color=look.RED,
             cell={"type": "sparkline", "hideValue": True, "drawStyle": "bars", "fillOpacity": 80},
         ),
-        by_name("Executions", width=88),
-        by_name("Pipeline", width=150, links=[links.to_pipeline(_PIPELINE, _ENVIRONMENT)]),
+        by_name("Runs", width=50),
+        by_name("Pipeline", width=135, links=[links.to_pipeline(_PIPELINE, _ENVIRONMENT)]),
         by_name(
-            "Stage", width=110, no_value=" ", links=[links.to_stage(links.VALUE, _PIPELINE, _ENVIRONMENT)]
+            "Stage", width=100, no_value=" ", links=[links.to_stage(links.VALUE, _PIPELINE, _ENVIRONMENT)]
         ),
-        by_name("Category", width=100),
         tables.ago_column("First seen", width=125),
         tables.ago_column("Last seen", width=125),
-        by_name("Last message", min_width=150, inspect=True),
+        by_name("Last message", min_width=120, inspect=True),
         by_regex("^(execution_id|environment)$", hidden=True),
     ]
 
@@ -98,13 +95,13 @@ def stages() -> Panel:
     """Where it goes wrong most."""
     query = f"""
         SELECT pipeline AS "Pipeline", coalesce(stage, '') AS "Stage", count(*) AS "Errors",
-          count(*)::float8 / sum(count(*)) OVER () AS "Share", count(DISTINCT execution_id) AS "Executions",
+          count(*)::float8 / sum(count(*)) OVER () AS "Share", count(DISTINCT execution_id) AS "Runs",
           environment
         FROM ({chosen_errors()}) x GROUP BY pipeline, stage, environment ORDER BY 3 DESC LIMIT 50
     """
     return table(
-        "Errors by stage",
-        "Where it goes wrong most: share is of all errors that are shown, executions is how many were touched. Repair "
+        "By stage",
+        "Where it goes wrong most: share is of all errors that are shown, runs is how many executions were touched. Repair "
         "the first one first. An empty stage: the execution itself told it.",
         sql(query),
         columns=[
@@ -115,9 +112,9 @@ def stages() -> Panel:
                 no_value=" ",
                 links=[links.to_stage(links.VALUE, _PIPELINE, _ENVIRONMENT)],
             ),
-            by_name("Errors", width=65),
-            _bar("Share", look.RED, unit="percentunit", max=1, width=110),
-            by_name("Executions", width=88),
+            by_name("Errors", width=60),
+            _bar("Share", look.RED, unit="percentunit", max=1, width=95),
+            by_name("Runs", width=50),
             by_name("environment", hidden=True),
         ],
         no_value=f"No errors {IN_RANGE}.",
@@ -136,7 +133,7 @@ def by_part(column: str) -> Panel:
         "component": "In which system they arose. One that several pipelines share is worth a call to its owners.",
     }
     return table(
-        f"Errors by {column}",
+        f"By {column}",
         words[column],
         sql(query),
         columns=[
@@ -147,7 +144,7 @@ def by_part(column: str) -> Panel:
                 min_width=80,
                 links=[links.to_board(links.ERRORS, "These errors alone", extra=f"var-q={links.VALUE}")],
             ),
-            _bar("Errors", look.RED, width=110),
+            _bar("Errors", look.RED, width=95),
         ],
         no_value=f"No errors {IN_RANGE}.",
     )
@@ -168,20 +165,20 @@ def latest() -> Panel:
         "which has the stack trace.",
         sql(query),
         columns=[
-            by_name("Time", width=165, links=[links.to_execution()]),
-            by_name("Severity", width=80, mappings=look.SEVERITY, cell="color-text"),
-            by_name("Pipeline", width=150, links=[links.to_pipeline(links.VALUE, _ENVIRONMENT)]),
+            by_name("Time", width=155, links=[links.to_execution()]),
+            by_name("Severity", width=72, mappings=look.SEVERITY, cell="color-text"),
+            by_name("Pipeline", width=135, links=[links.to_pipeline(links.VALUE, _ENVIRONMENT)]),
             by_name(
                 "Stage",
-                width=110,
+                width=100,
                 no_value=" ",
                 links=[links.to_stage(links.VALUE, _PIPELINE, _ENVIRONMENT)],
             ),
-            by_name("Try", width=45, no_value=" "),
-            by_name("Category", width=100),
+            by_name("Try", width=42, no_value=" "),
+            by_name("Category", width=90),
             by_name(
                 "Type",
-                width=160,
+                width=145,
                 links=[
                     links.to_board(links.ERRORS, "These errors alone", extra=f"var-error_type={links.VALUE}")
                 ],

@@ -37,9 +37,9 @@ def board() -> Dashboard:
         [
             strip(4, *figures()),
             strip(3, *facts()),
-            strip(8, what_went_wrong()),
+            strip(9, what_went_wrong()),
             strip(11, timeline()),
-            strip(11, stages()),
+            strip(13, stages()),
             strip(15, _waterfall()),
             strip(13, logs_of_execution()),
             strip(9, around()),

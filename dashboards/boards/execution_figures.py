@@ -170,7 +170,7 @@ def _progress() -> Panel:
         FROM executions e WHERE {ONE_EXECUTION} AND status NOT IN ('running', 'paused')
     """
     return stat(
-        "Progress",
+        "Done",
         "How far it is while it runs: as its source says, or by its stages and their usual durations. Of one that "
         "ended, how far it came, in the colour of its status.",
         [
@@ -195,13 +195,13 @@ def _progress() -> Panel:
 def _expected_end() -> Panel:
     eta = gauge(EXECUTION_ETA, by=("execution_id",), execution_id="$running_id")
     return stat(
-        "Expected end",
-        "When it should end, forecast out of the usual durations of the stages that are left. A time that has passed "
-        "means: slower than usual.",
+        "Ends",
+        "When it should end, while it runs: forecast out of the usual durations of the stages that are left. "
+        "A time that has passed means: slower than usual.",
         prom(f"1000 * ({eta})", instant=True),
         steps=_GREY_UNTIL_TOLD,
         unit="dateTimeFromNow",
-        no_value="none while not running",
+        no_value="no forecast",
         size=16,
     )
 

@@ -29,9 +29,9 @@ def what_went_wrong() -> Panel:
         SELECT time, CASE WHEN severity IN ({_KNOWN}) THEN severity ELSE 'error' END AS level,
           {_ERROR_TEXT} AS body, id FROM wrong
         UNION ALL
-        SELECT coalesce(ended_at, now()), 'error', concat_ws(' ', replace(status, '_', ' '), CASE status
-            WHEN 'lost' THEN 'No sign of life for longer than its patience. Ask whoever runs it.'
-            ELSE coalesce(error_message, 'Its source gave no reason. Look at its stages and log lines below.') END),
+        SELECT coalesce(ended_at, now()), 'error', concat_ws(': ', replace(status, '_', ' '), CASE status
+            WHEN 'lost' THEN 'no sign of life for longer than its patience. Ask whoever runs it.'
+            ELSE coalesce(error_message, 'its source gave no reason. Look at its stages and log lines below.') END),
           'told-without-error'
         FROM this, fine WHERE status IN {tables.BAD}
         UNION ALL

@@ -6,7 +6,6 @@ from dashboards import links, look, tables
 from dashboards.boards.execution_scope import (
     ID,
     ITS_PIPELINE,
-    OF_EXECUTION,
     ONE_EXECUTION,
     OTHER,
     as_of_now,
@@ -36,9 +35,13 @@ _IN_ORDER = f"""
       SELECT *, min(queued_at) OVER (PARTITION BY path[1]) AS outer_first, path[1] AS outer_name,
         min(queued_at) OVER (PARTITION BY path[1:2]) AS inner_first, path[1:2] AS inner_path,
         min(queued_at) OVER (PARTITION BY path) AS own_first
-      FROM stages WHERE {OF_EXECUTION}) s
+      FROM stages JOIN (SELECT id, ended_at AS whole_ended_at FROM executions WHERE {ONE_EXECUTION}) e
+        ON e.id = execution_id) s
 """
-"""Attempts of stages by their stage's first sign, each stage with what it encloses behind it."""
+"""Attempts of stages by their stage's first sign, each stage with what it encloses behind it.
+
+A stage without an end ended with its execution, or else still runs.
+"""
 
 
 def timeline() -> Panel:
@@ -56,7 +59,7 @@ def timeline() -> Panel:
           SELECT 0, now() - interval '1 second', now(), 'no such execution', 'execution', '', 'lost'
           WHERE NOT EXISTS (SELECT FROM executions WHERE {ONE_EXECUTION})
           UNION ALL
-          (SELECT place, started_at, coalesce(ended_at, now()),
+          (SELECT place, started_at, coalesce(ended_at, whole_ended_at, now()),
             repeat('· ', cardinality(path) - 1) || name || {_INSTANCE}, name,
             array_to_string(path, ' / ') || {_INSTANCE}, status
            FROM ({_IN_ORDER}) s WHERE started_at IS NOT NULL ORDER BY 1 LIMIT {_BARS})) bars
@@ -92,7 +95,6 @@ def stages() -> Panel:
         "In",
         "Out",
     ]
-    columns += ["Memory peak", "CPU"]
     usual = {"Usual": _usual("0.5"), "Usual p95": _usual("0.95")}
     return table(
         "Stages against usual",
@@ -132,7 +134,7 @@ def _usual(quantile: str) -> str:
 
 
 def _stage_rows() -> str:
-    """One row a stage, its instances together; behind them what was not reached, and the execution as a whole."""
+    """One row a stage, its instances together; above them the execution as a whole, below what was not reached."""
     return f"""
         WITH s AS ({_IN_ORDER}),
         seen AS (
@@ -144,26 +146,24 @@ def _stage_rows() -> str:
               ELSE 5 END, name) FILTER (WHERE last))[1] AS "Status",
             max(attempt) FILTER (WHERE started_at IS NOT NULL) AS "Tries",
             max(CASE WHEN last AND started_at IS NOT NULL THEN coalesce(duration_seconds,
-              CASE WHEN ended_at IS NULL THEN extract(epoch FROM now() - started_at)::float8 END) END) AS "Duration",
+              extract(epoch FROM coalesce(ended_at, whole_ended_at, now()) - started_at)::float8) END) AS "Duration",
             max(extract(epoch FROM started_at - queued_at)) FILTER (WHERE last)::float8 AS "Waited",
-            sum(items_in) FILTER (WHERE last)::float8 AS "In", sum(items_out) FILTER (WHERE last)::float8 AS "Out",
-            max(memory_peak_bytes)::float8 AS "Memory peak", sum(cpu_seconds)::float8 AS "CPU"
+            sum(items_in) FILTER (WHERE last)::float8 AS "In", sum(items_out) FILTER (WHERE last)::float8 AS "Out"
           FROM s GROUP BY path, name),
         this AS (SELECT * FROM executions WHERE {ONE_EXECUTION})
-        SELECT stage, "Stage", "Status", "Tries", "Duration", "Waited", "In", "Out", "Memory peak", "CPU",
+        SELECT stage, "Stage", "Status", "Tries", "Duration", "Waited", "In", "Out",
           row_number() OVER (ORDER BY part, place) AS place
         FROM (
-          SELECT 1 AS part, seen.* FROM seen
+          SELECT 2 AS part, seen.* FROM seen
           UNION ALL
-          SELECT 2, row_number() OVER (ORDER BY p.stage), p.stage, p.stage, 'not reached', NULL, NULL, NULL, NULL, NULL,
-            NULL, NULL
+          SELECT 3, row_number() OVER (ORDER BY p.stage), p.stage, p.stage, 'not reached', NULL, NULL, NULL, NULL, NULL
           FROM pipeline_stages p JOIN this ON p.pipeline = this.pipeline AND p.environment = this.environment
           WHERE this.status NOT IN ('succeeded', 'skipped') AND NOT EXISTS (
             SELECT FROM seen WHERE seen.stage = p.stage)
           UNION ALL
-          SELECT 3, 0, '{_WHOLE}', '{_WHOLE}', status, NULL,
+          SELECT 1, 0, '{_WHOLE}', '{_WHOLE}', status, NULL,
             coalesce(duration_seconds, extract(epoch FROM now() - started_at)), queue_duration_seconds,
-            NULL, NULL, NULL, NULL
+            NULL, NULL
           FROM this) x
         ORDER BY place LIMIT 500
     """
@@ -171,32 +171,30 @@ def _stage_rows() -> str:
 
 def _stage_columns() -> list[Json]:
     return [
-        by_name("Stage", min_width=140, links=[links.to_stage(links.field("stage"))]),
+        by_name("Stage", min_width=120, links=[links.to_stage(links.field("stage"))]),
         by_name(
             "Status",
             mappings=look.STATUS,
             cell="color-text",
             color=look.GREY,
-            width=95,
+            width=85,
             links=[links.to_logs_of_stage(links.field("stage"))],
         ),
         by_name(
-            "Tries", width=60, no_value=" ", cell="color-text", steps=((None, look.TEXT), (2, look.ORANGE))
+            "Tries", width=52, no_value=" ", cell="color-text", steps=((None, look.TEXT), (2, look.ORANGE))
         ),
-        by_regex("^(Duration|Usual|Usual p95|Waited)$", unit="s", decimals=1, width=85, no_value=" "),
+        by_regex("^(Duration|Usual|Usual p95|Waited)$", unit="s", decimals=1, width=80, no_value=" "),
         by_name(
             "Against usual",
             unit="percentunit",
             decimals=0,
-            width=105,
+            width=102,
             cell="color-text",
             steps=look.AGAINST_USUAL,
             mappings=look.NO_COMPARISON,
             no_value=" ",
         ),
-        by_regex("^(In|Out)$", unit="short", decimals=0, width=70, no_value=" "),
-        by_name("Memory peak", unit="bytes", decimals=1, width=100, no_value=" "),
-        by_name("CPU", unit="s", decimals=1, width=75, no_value=" "),
+        by_regex("^(In|Out)$", unit="short", decimals=0, width=58, no_value=" "),
         by_name("stage", hidden=True),
     ]
 

@@ -8,7 +8,7 @@ from dashboards.grafana.fields import by_name, by_regex
 from dashboards.grafana.panels import Panel, table
 from dashboards.grafana.targets import sql
 
-_AROUND = 8
+_LATER, _EARLIER = 3, 8
 _FAMILY = 5000
 
 
@@ -22,8 +22,8 @@ def around() -> Panel:
         SELECT {columns} FROM executions e, this
         WHERE e.pipeline = this.pipeline AND e.environment = this.environment AND e.id <> {ID}
     """
-    later = f"{neighbours} AND e.queued_at >= this.queued_at ORDER BY e.queued_at LIMIT {_AROUND}"
-    earlier = f"{neighbours} AND e.queued_at < this.queued_at ORDER BY e.queued_at DESC LIMIT {_AROUND}"
+    later = f"{neighbours} AND e.queued_at >= this.queued_at ORDER BY e.queued_at LIMIT {_LATER}"
+    earlier = f"{neighbours} AND e.queued_at < this.queued_at ORDER BY e.queued_at DESC LIMIT {_EARLIER}"
     query = f"""
         WITH this AS (SELECT pipeline, environment, queued_at, duration_seconds FROM executions WHERE {ONE_EXECUTION})
         SELECT x.queued_at AS "Queued", sign AS "When", status AS "Status", x.duration_seconds AS "Duration",
@@ -45,10 +45,10 @@ def around() -> Panel:
         "open one, a run for the choice to compare it with this one.",
         sql(query),
         columns=[
-            by_name("Queued", width=165, links=[links.to_execution()]),
-            by_name("When", width=80),
-            tables.status_column(),
-            tables.seconds_column("Duration"),
+            by_name("Queued", width=155, links=[links.to_execution()]),
+            by_name("When", width=66),
+            tables.status_column(width=95),
+            tables.seconds_column("Duration", width=78),
             by_name(
                 "Against this",
                 unit="percentunit",
@@ -58,10 +58,10 @@ def around() -> Panel:
                 steps=((None, look.TEXT),),
                 no_value=" ",
             ),
-            by_name("Error", min_width=120, no_value=" ", inspect=True),
+            by_name("Error", min_width=130, no_value=" ", inspect=True),
             by_name(
                 "Run",
-                width=200,
+                width=150,
                 links=[links.to_execution(), links.to_comparison("${__data.fields.execution_id}")],
             ),
             tables.HIDDEN,
