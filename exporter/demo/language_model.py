@@ -18,7 +18,8 @@ MILLION = 1_000_000
 class Model:
     """A model at a provider: prices in USD per million tokens, seconds to the first token, tokens per second.
 
-    `refuses`: the part of a cycle (ten minutes live, a day of history) in which the provider answers 429.
+    `refuses`: the part of a cycle (ten minutes live) in which the provider answers 429, in history
+    a tenth of it once a day.
     `falters`: the share of calls that it answers with an error of its own.
     """
 
@@ -36,6 +37,8 @@ class Model:
     def overloaded(self, execution: Execution) -> bool:
         """Whether calls now meet the rate limit."""
         begin, end = self.refuses
+        if not execution.detailed:
+            end = begin + (end - begin) / 10
         return begin <= execution.simulation.phase(live=600, history=86_400) < end
 
     def cost(self, taken: int, given: int, cached: int) -> float:

@@ -1,4 +1,4 @@
-"""An hour of the demo in a real store: nothing that the exporter can show stays empty."""
+"""Twenty minutes of the demo in a real store: nothing that the exporter can show stays empty."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.support.postgresql import PostgreSQL
 from tests.support.stored import Stored, stored
 from tests.unit.demo.story import NOW, tell, tell_history
 
-HOUR = timedelta(hours=1)
+LIVE = timedelta(minutes=20)
 BATCH = "application/cloudevents-batch+json"
 AT_ONCE = 2000
 LOOK = timedelta(seconds=20)
@@ -56,8 +56,8 @@ def put(store: Stored, events: list[Event]) -> None:
 def shown(postgresql: PostgreSQL) -> Iterator[Stored]:
     with stored(postgresql.create_database()) as store:
         store.now = to_micros(NOW)
-        put(store, tell_history(timedelta(hours=3)))
-        for _, events in groupby(tell(HOUR), key=lambda event: (event.time - NOW) // LOOK):
+        put(store, tell_history(timedelta(hours=1)))
+        for _, events in groupby(tell(LIVE), key=lambda event: (event.time - NOW) // LOOK):
             put(store, list(events))
             store.keeper.look()
         yield store
@@ -124,7 +124,7 @@ def test_a_day_of_history_that_is_told_again_changes_nothing(sqlite_url: str) ->
             if not key[0].startswith("pipeline_exporter")
         }
 
-    day = timedelta(days=1)
+    day = timedelta(hours=8)
     with stored(sqlite_url) as store:
         store.now = to_micros(NOW)
         put(store, tell_history(day))
@@ -142,7 +142,7 @@ def test_history_told_after_what_is_live_leaves_what_is_shown_of_now(sqlite_url:
             "pipeline_stream_watermark_timestamp_seconds",
         )
         live = {key: value for key, value in Exposed(store).samples().items() if key[0] in gauges}
-        put(store, tell_history(timedelta(hours=12)))
+        put(store, tell_history(timedelta(hours=6)))
         found = Exposed(store).samples()
         assert {key: found[key] for key in live} == live
         store.keeper.look()
