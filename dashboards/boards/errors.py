@@ -30,10 +30,10 @@ def board() -> Dashboard:
         "execution says again counts once.",
         [
             strip(4, *_figures()),
-            strip(8, standing()),
+            strip(9, standing()),
             strip(9, _over_time("category", "category"), _over_time("pipeline", "pipeline")),
             strip(12, kinds()),
-            strip(10, (11, stages()), (8, by_part("component")), (5, by_part("severity"))),
+            strip(10, (12, stages()), (7, by_part("component")), (5, by_part("severity"))),
             strip(12, latest()),
             section("History of alerts, and their rules", strip(15, (16, history()), (8, listed()))),
         ],
@@ -88,7 +88,7 @@ def _figures() -> list[Panel]:
         ),
         _count(
             "New",
-            "Kinds of errors that the day before the time range did not know: what has just been deployed or has just broken. "
+            "Kinds of errors that the day before the time range did not know: what was just deployed or just broke. "
             "Look at these first; the table below marks them.",
             sql(
                 f"SELECT count(*) FROM (SELECT {DISTINCT_KIND} FROM ({chosen_errors()}) x) y "
@@ -97,8 +97,8 @@ def _figures() -> list[Panel]:
             look.COUNT_OF_BAD,
         ),
         _count(
-            "Affected",
-            "Pipelines that had such errors. Many at once point at something that they share.",
+            "Spread",
+            "How many pipelines had such errors. Many at once point at something that they share.",
             sql(f"SELECT count(*) FROM (SELECT DISTINCT pipeline, environment FROM ({chosen_errors()}) x) y"),
             look.COUNT_TO_WATCH,
         ),

@@ -36,18 +36,18 @@ def standing() -> Panel:
             by_name("Alert", min_width=150, links=[rules]),
             by_name("Severity", width=70, mappings=look.SEVERITY, cell="color-text"),
             by_name("State", width=68, mappings=look.ALERT_STATE, cell="color-text"),
-            by_name("Since", width=125, unit="dateTimeFromNow"),
+            by_name("Since", width=135, unit="dateTimeFromNow"),
             by_name(
-                "Pipeline", width=135, no_value=" ", links=[links.to_pipeline(links.VALUE, _ENVIRONMENT)]
+                "Pipeline", min_width=120, no_value=" ", links=[links.to_pipeline(links.VALUE, _ENVIRONMENT)]
             ),
             by_name("Environment", width=90, no_value=" "),
             by_name(
                 "Stage",
-                width=85,
+                min_width=80,
                 no_value=" ",
                 links=[links.to_stage(links.VALUE, _PIPELINE, _ENVIRONMENT)],
             ),
-            by_regex("^(Stream|Owner)$", width=85, no_value=" "),
+            by_regex("^(Stream|Owner)$", min_width=80, no_value=" "),
         ],
         no_value="No alert fires or is pending, as far as Prometheus answers and has rules loaded.",
         transformations=[

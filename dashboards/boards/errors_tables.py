@@ -68,7 +68,7 @@ def _kind_columns() -> list[Json]:
         title="These errors alone",
     )
     return [
-        by_name("Error", width=150, links=[links.to_execution_now("${__data.fields.execution_id}")]),
+        by_name("Error", width=160, links=[links.to_execution_now("${__data.fields.execution_id}")]),
         by_name("New", width=45, mappings=look.NEW, cell="color-text"),
         by_name("Count", width=58, cell="color-text", color=look.RED, links=[alone]),
         by_name(
@@ -80,12 +80,12 @@ def _kind_columns() -> list[Json]:
             cell={"type": "sparkline", "hideValue": True, "drawStyle": "bars", "fillOpacity": 80},
         ),
         by_name("Runs", width=50),
-        by_name("Pipeline", width=135, links=[links.to_pipeline(_PIPELINE, _ENVIRONMENT)]),
+        by_name("Pipeline", width=150, links=[links.to_pipeline(_PIPELINE, _ENVIRONMENT)]),
         by_name(
             "Stage", width=100, no_value=" ", links=[links.to_stage(links.VALUE, _PIPELINE, _ENVIRONMENT)]
         ),
-        tables.ago_column("First seen", width=125),
-        tables.ago_column("Last seen", width=125),
+        tables.ago_column("First seen", width=135),
+        tables.ago_column("Last seen", width=135),
         by_name("Last message", min_width=120, inspect=True),
         by_regex("^(execution_id|environment)$", hidden=True),
     ]
@@ -101,8 +101,8 @@ def stages() -> Panel:
     """
     return table(
         "By stage",
-        "Where it goes wrong most: share is of all errors that are shown, runs is how many executions were touched. Repair "
-        "the first one first. An empty stage: the execution itself told it.",
+        "Where it goes wrong most: share is of all errors that are shown, runs is how many executions were touched. "
+        "Repair the first one first. An empty stage: the execution itself told it.",
         sql(query),
         columns=[
             by_name("Pipeline", min_width=110, links=[links.to_pipeline(links.VALUE, _ENVIRONMENT)]),
@@ -144,7 +144,7 @@ def by_part(column: str) -> Panel:
                 min_width=80,
                 links=[links.to_board(links.ERRORS, "These errors alone", extra=f"var-q={links.VALUE}")],
             ),
-            _bar("Errors", look.RED, width=95),
+            by_name("Errors", width=62) if column == "severity" else _bar("Errors", look.RED, width=95),
         ],
         no_value=f"No errors {IN_RANGE}.",
     )
@@ -175,7 +175,7 @@ def latest() -> Panel:
                 links=[links.to_stage(links.VALUE, _PIPELINE, _ENVIRONMENT)],
             ),
             by_name("Try", width=42, no_value=" "),
-            by_name("Category", width=90),
+            by_name("Category", width=100),
             by_name(
                 "Type",
                 width=145,
