@@ -14,6 +14,7 @@ from dashboards.grafana.variables import label_values
 from dashboards.scope import PIPELINES, of_pipelines
 from exporter.catalogue.metrics import COMPLETENESS, QUALITY_SCORE, RECORDS, RULE_FAILURES
 from exporter.catalogue.promql import Regex, gauge, increase, rate, select
+from exporter.catalogue.recorded import SCORE_MEDIAN
 
 _EACH = ("pipeline", "environment", "stage", "stream")
 _RULE = {**PIPELINES, "rule": Regex("$rule")}
@@ -122,7 +123,7 @@ def _figures() -> list[Panel]:
 def _checks() -> Panel:
     figures = {
         "score": gauge(QUALITY_SCORE, by=_EACH, where=PIPELINES),
-        "before": f"avg_over_time(({gauge(QUALITY_SCORE, by=_EACH, where=PIPELINES)})[1d:10m])",
+        "before": gauge(SCORE_MEDIAN, by=_EACH, where=PIPELINES),
         "complete": gauge(COMPLETENESS, by=_EACH, where=PIPELINES),
         "records": f"round({increase(RECORDS, '$__range', by=_EACH, where=PIPELINES)})",
         "invalid": f"round({increase(RECORDS, '$__range', by=_EACH, where=PIPELINES, validity='invalid')})",
@@ -133,7 +134,7 @@ def _checks() -> Panel:
         "stream": "Stream",
         "stage": "Stage",
         "Value #score": "Score",
-        "Value #before": "Day's mean",
+        "Value #before": "Day's median",
         "Trend #trend": "Trend",
         "Value #complete": "Complete",
         "Value #records": "Records",
@@ -142,7 +143,7 @@ def _checks() -> Panel:
     percent = {"unit": "percentunit", "decimals": 1, "cell": "color-text", "steps": _SCORE, "no_value": " "}
     return table(
         "Checks",
-        "The latest check of each stage and stream, the worst first, beside the mean of the last day.",
+        "The latest check of each stage and stream, the worst first, beside the median of the last day.",
         [
             *(prom(expr, ref=ref, instant=True, format="table") for ref, expr in figures.items()),
             prom(gauge(QUALITY_SCORE, by=_EACH, where=PIPELINES), "{{pipeline}}", ref="trend"),
@@ -159,7 +160,7 @@ def _checks() -> Panel:
             by_name("Stream", width=95, no_value=" "),
             by_name("Stage", width=85, no_value=" "),
             by_name("Score", width=75, **percent),
-            by_name("Day's mean", width=92, **percent),
+            by_name("Day's median", width=92, **percent),
             by_name(
                 "Trend",
                 min_width=80,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -112,6 +112,28 @@ def sql(text: str, values: Mapping[str, str], *, since: str = "1 day") -> str:
 def _quoted(value: str) -> str:
     escaped = value.replace("'", "''")
     return ", ".join(f"'{part}'" for part in escaped.split("|"))
+
+
+def chosen(
+    board: Json, values: Mapping[str, str], ask: Callable[[str], list[tuple[Any, ...]]]
+) -> dict[str, str]:
+    """Values of all variables of a dashboard, those given among them: what it shows first, all where it may be all.
+
+    `ask` answers SQL. Several values are joined by `|`.
+    """
+    found: dict[str, str] = {}
+    for variable in board["templating"]["list"]:
+        name = variable["name"]
+        if name in values:
+            found[name] = values[name]
+        elif variable["type"] == "custom":
+            found[name] = variable["query"].replace(",", "|")
+        elif variable["type"] == "textbox":
+            found[name] = variable["query"]
+        elif variable["type"] == "query" and variable["datasource"]["type"] != "prometheus":
+            rows = [str(row[-1]) for row in ask(sql(variable["query"], found))]
+            found[name] = "|".join(rows) if variable["multi"] else rows[0] if rows else ""
+    return found
 
 
 def variables_used(text: str) -> set[str]:
