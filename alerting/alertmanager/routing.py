@@ -21,11 +21,13 @@ SAME_THING = (
     "environment",
     "stage",
     "stream",
+    "direction",
     "rule",
-    "provider",
-    "model",
+    "gen_ai_provider_name",
+    "gen_ai_request_model",
     "source",
     "job",
+    "instance",
 )
 MATCHED = ("pipeline", "environment", "owner", "stage", "stream", "severity", "alertname", "scope")
 
@@ -161,7 +163,11 @@ def inhibition() -> list[Config]:
             "source_matchers": ['scope="exporter"', 'kind="down"', 'severity="critical"'],
             "target_matchers": unknown,
         }
-        for unknown in (['scope=~".+"', 'scope!="exporter"'], ['kind="staleness"'])
+        for unknown in (
+            ['scope=~".+"', 'scope!="exporter"'],
+            ['kind="staleness"'],
+            ['kind="down"', 'severity=~"warning|info"'],
+        )
     ]
     rules += [
         {

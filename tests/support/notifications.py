@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -126,16 +126,21 @@ def prometheus_of(
     )
 
 
-def run(pipeline: str, name: str, status: str, stages: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Events of a run whose stages ended so."""
+def run(pipeline: str, name: str, status: str, stages: Mapping[str, Sequence[str]]) -> list[dict[str, Any]]:
+    """Events of a run, the attempts of whose stages ended so."""
     names = {"pipeline": pipeline, "execution": name, "environment": "production"}
     events = [cloud_event("pipeline.execution.started", f"{pipeline}/{name}/started", **names)]
-    for stage, ended in stages.items():
-        place = f"{pipeline}/{name}/{stage}"
-        events.append(cloud_event("pipeline.stage.started", f"{place}/started", **names, stage=stage))
-        events.append(
-            cloud_event("pipeline.stage.finished", f"{place}/finished", **names, stage=stage, status=ended)
-        )
+    for stage, outcomes in stages.items():
+        for attempt, ended in enumerate(outcomes, start=1):
+            place = f"{pipeline}/{name}/{stage}/{attempt}"
+            which = {**names, "stage": stage, "attempt": attempt}
+            again = attempt < len(outcomes)
+            events.append(cloud_event("pipeline.stage.started", f"{place}/started", **which))
+            events.append(
+                cloud_event(
+                    "pipeline.stage.finished", f"{place}/finished", **which, status=ended, retry=again
+                )
+            )
     events.append(
         cloud_event("pipeline.execution.finished", f"{pipeline}/{name}/finished", **names, status=status)
     )
