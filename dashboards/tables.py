@@ -16,9 +16,10 @@ BAD = "(" + ", ".join(f"'{status}'" for status in sorted(FAILING)) + ")"
 
 TOLD_ONCE = (
     "(e.stage IS NOT NULL OR NOT EXISTS (SELECT FROM errors s WHERE s.execution_id = e.execution_id "
-    "AND s.stage IS NOT NULL AND s.type = e.type))"
+    "AND s.stage IS NOT NULL AND (s.type = e.type "
+    "OR e.type IN ('task_failure', 'unknown', 'Failure', 'DagRunFailed'))))"
 )
-"""Of `errors e`: without those by which an execution only says again what one of its stages did."""
+"""Of `errors e`: without those by which an execution only says again what one of its stages did, or just that."""
 
 FAILED_STAGE = f"""
     coalesce(error_stage, (

@@ -44,7 +44,7 @@ def board() -> Dashboard:
             strip(13, logs_of_execution()),
             strip(9, around()),
             section("Resources", strip(7, cpu(), memory()), strip(7, accelerators(), traffic())),
-            section("Artifacts and warnings", strip(7, artifacts(), warnings()), collapsed=True),
+            section("Artifacts and warnings", strip(7, artifacts()), strip(6, warnings()), collapsed=True),
             section("Language models", strip(9, llm_calls()), collapsed=True),
             section(
                 "Parameters, labels, parent and children", strip(8, parameters(), related()), collapsed=True
