@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import select
 from starlette.testclient import TestClient
 
 from exporter.domain import events as e
@@ -20,7 +21,11 @@ from exporter.store import schema
 from exporter.store.engine import reading
 from exporter.store.queries import page as paging
 from exporter.store.queries import traces
+from exporter.store.queries.order import Order
 from exporter.store.queries.traces import Search
+from exporter.store.queries.walk import in_order, lasting, walk
+from exporter.store.queries.wanted import Condition
+from exporter.store.schema import duration_sort
 from tests.support.app import serving
 from tests.support.recordings import recorded, recordings
 from tests.support.stored import Stored, at, event, stored
@@ -212,3 +217,16 @@ def test_the_demo_is_valid_traces(client: TestClient) -> None:
 
 
 BATCH = {"content-type": "application/cloudevents-batch+json"}
+
+
+def test_sqlite_begins_with_the_few(sqlite_url: str) -> None:
+    condition = Condition({"pipeline_id": (1,)}, since=5, until=10**15, shortest=10**9)
+    with stored(sqlite_url) as store, reading(store.engine) as connection:
+        way = walk(connection, condition, Order())
+        ids = select(schema.executions.c.id).where(*lasting(duration_sort, condition)).limit(5)
+        statement = in_order(way.among(ids), way.order)
+        compiled = statement.compile(connection, compile_kwargs={"literal_binds": True})
+        plan = [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {compiled}")]
+    used = [step for step in plan if step.startswith("SEARCH")]
+    assert "executions_by_duration" in used[0], plan
+    assert "sqlite_autoindex_executions" in used[1], plan

@@ -16,6 +16,7 @@ from sqlalchemy import (
     CompoundSelect,
     Connection,
     Select,
+    func,
     literal_column,
     select,
     tuple_,
@@ -172,7 +173,8 @@ class Walk:
 
     def among(self, ids: Select[Any]) -> Select[Any]:
         """Those that are wanted of the executions with these ids."""
-        columns = [self.order.column.label("value"), executions.c.id, *self._filtered()]
+        filtered = [_unindexed(column).label(column.key) for column in self._filtered()]
+        columns = [_unindexed(self.order.column).label("value"), executions.c.id, *filtered]
         few = ids.subquery()
         return self.accepted(select(*columns).join(few, few.c[0] == executions.c.id))
 
@@ -235,6 +237,11 @@ def walk(connection: Connection, condition: Condition, order: Order) -> Walk | T
     if condition.words and not condition.equal and order.by is By.STARTED:
         return TextWalk(connection, condition, order)
     return Walk(next(path for path in PATHS if path.serves(condition, order)), condition, order)
+
+
+def _unindexed(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """A column by which no index is looked through: SQLite would rather pass all executions of a month than a few."""
+    return func.coalesce(column, column)
 
 
 def in_order(statement: Statement, order: Order, by: tuple[str, ...] = BY_BOTH) -> Statement:
