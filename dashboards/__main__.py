@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from dashboards.boards import BOARDS
+from dashboards.boards import all_boards
 from dashboards.generated import changed, texts
 
 FOLDER = Path(__file__).parent.parent / "provisioning" / "dashboards" / "Pipelines"
@@ -15,7 +15,7 @@ FOLDER = Path(__file__).parent.parent / "provisioning" / "dashboards" / "Pipelin
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m dashboards", description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; fail if a file is stale")
-    wanted = texts(BOARDS)
+    wanted = texts(all_boards())
     stale = changed(FOLDER, wanted)
     if parser.parse_args().check:
         for name in stale:

@@ -1,29 +1,16 @@
-"""The dashboards, one module each, with a function `board()`."""
+"""The dashboards, one module each with a function `board()`. A module that is added here is written like the others."""
 
-from dashboards.boards import (
-    errors,
-    execution,
-    exporter,
-    home,
-    live,
-    llm,
-    pipeline,
-    quality,
-    schedules,
-    stage,
-    streams,
-)
+from __future__ import annotations
 
-BOARDS = (
-    home.board(),
-    pipeline.board(),
-    stage.board(),
-    execution.board(),
-    errors.board(),
-    streams.board(),
-    quality.board(),
-    llm.board(),
-    schedules.board(),
-    live.board(),
-    exporter.board(),
-)
+import importlib
+import pkgutil
+
+from dashboards.grafana.dashboard import Dashboard
+
+
+def all_boards() -> list[Dashboard]:
+    """Every dashboard, by the names of their modules."""
+    modules = [
+        importlib.import_module(f"{__name__}.{found.name}") for found in pkgutil.iter_modules(__path__)
+    ]
+    return [module.board() for module in modules if hasattr(module, "board")]
