@@ -98,7 +98,7 @@ PIPELINES = (
             "Matches ledger entries with bank statements. Sometimes waits for a lock that nobody gives back."
         ),
         labels={"team": "finance", "tier": "1"},
-        thresholds={"queue_wait_seconds": 120},
+        thresholds={"queue_wait_seconds": 120, "max_duration_seconds": 180},
         stages=chain(
             Stage("load_statements", 2, kind="sql", items=860, reads=5),
             Stage("load_ledger", 2.5, kind="sql", items=9100, reads=30),
