@@ -33,7 +33,7 @@ from exporter.web.answers.trace import (
 from exporter.web.answers.trace_spans import ROOT_OPERATION, short_trace, whole_trace
 from exporter.web.problems import UNDERSTOOD_BUT_WRONG
 from exporter.web.reading import Reading
-from exporter.web.trace_query import BadQuery, asked, values, window
+from exporter.web.trace_query import LONGEST, BadQuery, asked, values, window
 from exporter.web.trace_search import search
 
 MOST_DEPENDENCIES = 1_000
@@ -47,7 +47,12 @@ _UNKNOWN: dict[int | str, dict[str, Any]] = {
     404: {"description": "There is no such trace.", "model": Failure}
 }
 
-Service = Annotated[str, Path(description="a pipeline; `{a,b}` for several, `.*` for all")]
+# Only said, not checked: nothing is known by a longer text, and the answer is the same as for any other unknown one.
+_LENGTH: dict[str, Any] = {"maxLength": LONGEST}
+Service = Annotated[
+    str, Path(description="a pipeline; `{a,b}` for several, `.*` for all", json_schema_extra=_LENGTH)
+]
+TraceId = Annotated[str, Path(alias="id", description="32 hex digits", json_schema_extra=_LENGTH)]
 
 
 class TracesAsked(BaseModel):
@@ -144,7 +149,7 @@ def _traces(routes: APIRouter, reading: Reading) -> None:
         return _failure(404, "trace not found")
 
     @routes.get("/traces/{id}", summary="One execution", response_model=Traces, responses=_UNKNOWN)
-    def read_trace(id_: Annotated[str, Path(alias="id", description="32 hex digits")]) -> Response:
+    def read_trace(id_: TraceId) -> Response:
         id_ = id_.strip().lower()
         now = to_micros(reading.now())
         with engine.reading(reading.engine) as connection:
