@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from dashboards.grafana.fields import Link
 from dashboards.grafana.json import Json
 
@@ -100,7 +102,12 @@ def to_logs_of_stage(stage: str) -> Link:
 def to_comparison(other: str) -> Link:
     """The execution that is shown, compared with another."""
     query = f"{_SOURCES}&${{execution_id:queryparam}}&var-other={other}&${{__url_time_range}}"
-    return Link("Compare with this one", f"{_path(EXECUTION)}?{query}", one_click=False)
+    return Link("Compare with this one", f"{_path(EXECUTION)}?{query}")
+
+
+def in_menu(*several: Link) -> list[Link]:
+    """Links for one place: a click offers them all, where one with `one_click` would hide the others."""
+    return [replace(link, one_click=False) for link in several]
 
 
 def to_errors(

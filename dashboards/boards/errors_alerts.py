@@ -80,8 +80,8 @@ def history() -> Panel:
         no_value="No alert fired in this time range, as far as Prometheus answers.",
         max_points=300,
         merge=True,
-        links=[
+        links=links.in_menu(
             links.to_pipeline(links.label("pipeline"), links.label("environment")),
             links.to_errors(pipeline=links.label("pipeline"), environment=links.label("environment")),
-        ],
+        ),
     )

@@ -43,13 +43,13 @@ def board() -> Dashboard:
             strip(15, _waterfall()),
             strip(13, logs_of_execution()),
             strip(9, around()),
+            strip(9, compared()),
             section("Resources", strip(7, cpu(), memory()), strip(7, accelerators(), traffic())),
             section("Artifacts and warnings", strip(7, artifacts()), strip(6, warnings()), collapsed=True),
             section("Language models", strip(9, llm_calls()), collapsed=True),
             section(
                 "Parameters, labels, parent and children", strip(8, parameters(), related()), collapsed=True
             ),
-            section("Compared with another execution", strip(10, compared()), collapsed=True),
         ],
         variables=_variables(),
         links=links.navigation(links.EXECUTION, pipeline=True),

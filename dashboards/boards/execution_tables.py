@@ -42,7 +42,7 @@ def around() -> Panel:
     return table(
         "Executions around it",
         "Those of the same pipeline just before and after: was it always so, and is it well again? Click a time to "
-        "open one, a run for the choice to compare it with this one.",
+        "open one; a run, to open it or to compare it with this one, in the table below.",
         sql(query),
         columns=[
             by_name("Queued", width=155, links=[links.to_execution()]),
@@ -61,8 +61,10 @@ def around() -> Panel:
             by_name("Error", min_width=130, no_value=" ", inspect=True),
             by_name(
                 "Run",
-                width=150,
-                links=[links.to_execution(), links.to_comparison("${__data.fields.execution_id}")],
+                min_width=150,
+                links=links.in_menu(
+                    links.to_execution(), links.to_comparison("${__data.fields.execution_id}")
+                ),
             ),
             tables.HIDDEN,
         ],

@@ -72,3 +72,9 @@ def test_links_within_an_execution_keep_it_and_the_datasources() -> None:
 def test_a_pipeline_can_be_opened_in_another_time_range() -> None:
     assert links.to_pipeline("p", "e").url.endswith("&${__url_time_range}")
     assert links.to_pipeline("p", "e", time="from=1&to=2").url.endswith("&var-pipeline=p&from=1&to=2")
+
+
+def test_of_several_links_in_one_place_none_takes_the_click_alone() -> None:
+    both = links.in_menu(links.to_pipeline("p"), links.to_errors())
+    assert [plain(link).get("oneClick") for link in both] == [None, None]
+    assert plain(links.to_pipeline("p"))["oneClick"] is True
