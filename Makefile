@@ -12,7 +12,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test check format docs dashboards env dev tools bench clean
+.PHONY: help run test check format docs dashboards env dev tools bench clean rules
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,12 +26,15 @@ test: dev tools check ## install what tests need, check, run all tests: fast one
 	  $(BIN)/pytest $(PYTEST_ARGS) "$$group" || exit; \
 	done
 
-check: dev ## lint, format, types, import directions, shell scripts, image
+check: dev ## lint, format, types, import directions, rules, shell scripts, image
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy $(CODE)
 	$(BIN)/lint-imports
 	$(BIN)/python -m dashboards --check
+	$(BIN)/python -m alerting --check
+	@command -v promtool >/dev/null || { echo "promtool is missing: make tools" >&2; exit 1; }
+	promtool check rules prometheus/rules/*.yml
 	$(BIN)/shellcheck $$(grep -lE '^#!.*sh$$' .ci/* scripts/* postgres/*)
 	$(BIN)/hadolint Dockerfile
 
@@ -41,6 +44,9 @@ format: dev ## rewrite the code as `make check` wants it
 
 docs: dev ## rewrite the generated parts of README.md and docs/
 	$(BIN)/python -m exporter.catalogue.document
+
+rules: dev ## write the rules of Prometheus and their documents anew, prometheus/rules
+	$(BIN)/python -m alerting
 
 dashboards: dev ## write the Grafana dashboards anew, provisioning/dashboards/Pipelines
 	$(BIN)/python -m dashboards
