@@ -14,6 +14,9 @@ from exporter.catalogue import recorded
 
 RECORDING = "recording.yml"
 _HEAD = "# Written by `python -m alerting` from alerting/ and exporter/catalogue/recorded.py. Changes here are lost.\n"
+KEEP_FIRING = "3m"
+"""How long an alert outlives its condition. When no exporter answers, all conditions end, and it takes a minute until
+PipelineExporterDown fires and keeps Alertmanager from telling that all is well."""
 _WIDTH = 1000
 """No line is broken: that would change what stands in a template."""
 
@@ -54,6 +57,8 @@ def _alert(group: AlertGroup, alert: Alert, options: Options) -> dict[str, Any]:
     rule: dict[str, Any] = {"alert": alert.name, "expr": alert.expr}
     if alert.for_ != "0s":
         rule["for"] = alert.for_
+    if group.scope != "exporter":
+        rule["keep_firing_for"] = KEEP_FIRING
     kind = {"kind": alert.kind.value} if alert.kind else {}
     return rule | {
         "labels": {
