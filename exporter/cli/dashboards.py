@@ -18,7 +18,8 @@ from exporter.cli.writing import NotWritten, write
 
 Json = dict[str, Any]
 
-_SOURCES = {"prometheus": "datasource", "sql": "sql", "traces": "traces"}
+SOURCES = {"prometheus": "datasource", "sql": "sql", "traces": "traces"}
+"""Options that name a datasource, and the variables that they set."""
 _TYPES = {"sql": "${sql}", "traces": "${traces}"}
 _OURS = "pipelines-"
 TIME_OUT = 30
@@ -32,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     export.add_argument(
         "--only", action="append", metavar="NAME", default=[], help="just this one, like home"
     )
-    for option in _SOURCES:
+    for option in SOURCES:
         export.add_argument(
             f"--{option}",
             metavar="UID",
@@ -75,9 +76,7 @@ def _export(arguments: argparse.Namespace) -> int:
     from exporter.catalogue.narrowed import matcher  # noqa: PLC0415 - building its pattern takes a moment
 
     matchers = [matcher(text) for text in arguments.match]
-    chosen = {
-        _SOURCES[option]: getattr(arguments, option) for option in _SOURCES if getattr(arguments, option)
-    }
+    chosen = {SOURCES[option]: getattr(arguments, option) for option in SOURCES if getattr(arguments, option)}
     found = {path.stem: path for path in bundled("dashboards")}
     unknown = set(arguments.only) - set(found)
     if unknown:

@@ -14,9 +14,11 @@ import pytest
 import yaml
 from starlette.routing import Route
 
+import alerting.__main__ as alerting_command
 from exporter.catalogue import CATALOGUE, Kind, Scope
 from exporter.catalogue.document import DOCUMENTS, refreshed
 from exporter.catalogue.own import OWN
+from exporter.cli import dashboards, rules
 from exporter.demo import command as demo
 from exporter.domain.lifecycle import MOST_MARKS
 from exporter.exposition.own import SHARED, OwnMetrics
@@ -196,13 +198,21 @@ def test_numbers_are_those_of_the_code(name: str, said: str) -> None:
 # Settings and commands
 
 
+def of_commands() -> set[str]:
+    """Options of the commands about dashboards and rules, and of the module that writes the rules."""
+    sources = [Path(str(module.__file__)).read_text() for module in (dashboards, rules, alerting_command)]
+    return set(re.findall(r'"--([a-z-]+)"', "".join(sources))) | set(dashboards.SOURCES)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_options_and_variables_named_exist(name: str) -> None:
-    of_others = {"enable-feature"}  # Prometheus'
+    of_others = {"enable-feature", "web"}  # Prometheus'
     of_demo = {"url", "speed", "seed", "backfill", "resume"}
     assert all(f'"--{option}"' in Path(demo.__file__).read_text(encoding="utf-8") for option in of_demo)
     options = set(re.findall(r"`--([a-z-]+)", TEXTS[name]))
-    assert options <= {setting.name for setting in SETTINGS} | {"config"} | of_demo | of_others
+    assert (
+        options <= {setting.name for setting in SETTINGS} | {"config"} | of_demo | of_others | of_commands()
+    )
     variables = set(re.findall(r"PIPELINE_EXPORTER_[A-Z_]+", TEXTS[name]))
     ours = {"PIPELINE_EXPORTER_CONFIG", "PIPELINE_EXPORTER_URL"}
     assert variables <= {setting.variable for setting in SETTINGS} | ours
@@ -269,7 +279,9 @@ def known(path: str) -> bool:
     """Whether a path is one of the routes; what stands in braces, or is a variable, may be anything."""
     pattern = re.sub(r"\\?\{\w+\\?\}|\\?\$\w+", "[^/]+", re.escape(path))
     return any(
-        re.fullmatch(pattern, route) or re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", route), path)
+        route.startswith(f"{path}/")
+        or re.fullmatch(pattern, route)
+        or re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", route), path)
         for route in paths()
     )
 
