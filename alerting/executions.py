@@ -71,7 +71,7 @@ def _burns_within(long: str, short: str, factor: float) -> str:
 
 
 _FAILURES = (
-    f"It failed {value(Form.COUNT)} times since its latest success, last at {now(m.LAST_END, Form.MOMENT)}. "
+    f"Failures since its latest success: {value(Form.COUNT)}. Latest end: {now(m.LAST_END, Form.MOMENT)}. "
     f"Latest success: {now(m.LAST_SUCCESS, Form.MOMENT)}. "
     "First read the error of the latest run on the dashboard, then start it again once the cause is gone."
 )
