@@ -40,7 +40,7 @@ def standing() -> Panel:
             by_name(
                 "Pipeline", min_width=120, no_value=" ", links=[links.to_pipeline(links.VALUE, _ENVIRONMENT)]
             ),
-            by_name("Environment", width=90, no_value=" "),
+            by_name("Environment", width=105, no_value=" "),
             by_name(
                 "Stage",
                 min_width=80,

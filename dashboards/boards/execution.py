@@ -103,6 +103,8 @@ def _variables() -> list[Json]:
         sql_values("execution_id", "Execution", executions),
         _fact("pipeline", "coalesce(max(pipeline), 'unknown')"),
         _fact("environment", "coalesce(max(environment), 'unknown')"),
+        _fact("quoted_pipeline", "to_json(coalesce(max(pipeline), 'unknown'))::text"),
+        _fact("quoted_environment", "to_json(coalesce(max(environment), 'unknown'))::text"),
         # Metrics of an execution linger for minutes after its end, so they are asked for only while it is active.
         _fact("running_id", f"coalesce(max(id) FILTER (WHERE status IN {ACTIVE}), 'none')"),
         sql_values("stage", "Stage", stage, multi=True),

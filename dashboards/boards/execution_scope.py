@@ -21,4 +21,12 @@ def as_of_now(expr: str) -> str:
     A link brings the range of the execution. Of an old one, or one that was imported, Prometheus may know nothing at
     that time, and what is usual now is the better answer than none.
     """
-    return f"({expr}) or last_over_time(({expr})[2m:30s] @ ${{asked_at}})"
+    exact = _quoted(expr)
+    return f"({exact}) or last_over_time(({exact})[2m:30s] @ ${{asked_at}})"
+
+
+def _quoted(expr: str) -> str:
+    """The query with names quoted by PostgreSQL: Grafana leaves quotes and backslashes in a name as they are."""
+    for variable in ("environment", "pipeline"):
+        expr = expr.replace(f'"${variable}"', f"${{quoted_{variable}:raw}}")
+    return expr

@@ -196,7 +196,7 @@ def llm_calls() -> Panel:
             f"FROM llm_calls WHERE {OF_EXECUTION} ORDER BY time DESC LIMIT 500"
         ),
         columns=[
-            by_name("Time", width=165),
+            by_name("Time", width=180),
             by_name("Stage", width=120, no_value=" ", links=[links.to_logs_of_stage(links.VALUE)]),
             by_name("Provider", width=90),
             by_name("Model", min_width=120),

@@ -8,11 +8,16 @@ from typing import Any
 import pytest
 
 from dashboards.boards.execution import board
+from dashboards.boards.execution_scope import ITS_PIPELINE, as_of_now
+from exporter.catalogue.metrics import DURATION_BASELINE
+from exporter.catalogue.promql import gauge
 from exporter.domain import events as e
 from exporter.domain.errors import ErrorDetail
 from exporter.domain.events import Event
 from exporter.domain.identity import execution_id
+from tests.support.boards import promql
 from tests.support.postgresql import PostgreSQL
+from tests.support.promql import selectors
 from tests.support.runs import FAILED, TRACE, failed_run
 from tests.support.stored import event, stored
 from tests.unit.dashboards.shown import Row, Shown
@@ -192,3 +197,11 @@ def test_it_is_compared_with_the_success_before_it(shown: Shown) -> None:
     assert rows["pull"]["This one"] == 10
     assert rows[ODD]["The other"] == 3
     assert shown.values(execution_id=_id("silent"))["other"] == "none"
+
+
+def test_a_name_with_quotes_is_quoted_for_prometheus(shown: Shown) -> None:
+    usual = as_of_now(gauge(DURATION_BASELINE, quantile="0.5", where=ITS_PIPELINE))
+    query = promql(usual, shown.values(execution_id=_id("good")))
+    wanted = 'quantile="0.5",environment="default",pipeline="it\'s \\"odd\\" / $1 \\\\ 100 %"'
+    assert sorted(wanted.split(",")) == sorted(query.partition("{")[2].partition("}")[0].split(","))
+    assert len(selectors(query)) == 2
