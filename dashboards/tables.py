@@ -32,6 +32,11 @@ HIDDEN = by_regex("^(execution_id|from_ms|to_ms)$", hidden=True)
 """Columns that only links read."""
 
 
+def known(expr: str) -> str:
+    """A query without the NaN that a quantile of nothing is: its cell stays empty."""
+    return f"({expr}) >= 0"
+
+
 def status_column(name: str = "Status", width: int = 110) -> Json:
     """A status as a pill."""
     return by_name(name, mappings=look.STATUS, cell="pill", width=width)

@@ -40,9 +40,9 @@ def providers() -> Panel:
     figures = {
         "calls": f"round({calls})",
         "failed": f"({failed} or 0 * {calls}) / ({calls} > 0)",
-        "p50": quantile(0.5, GEN_AI_DURATION, "$__range", by=_BY, where=_MODELS),
-        "p95": quantile(0.95, GEN_AI_DURATION, "$__range", by=_BY, where=_MODELS),
-        "first": quantile(0.95, GEN_AI_FIRST_TOKEN, "$__range", by=_BY, where=_MODELS),
+        "p50": tables.known(quantile(0.5, GEN_AI_DURATION, "$__range", by=_BY, where=_MODELS)),
+        "p95": tables.known(quantile(0.95, GEN_AI_DURATION, "$__range", by=_BY, where=_MODELS)),
+        "first": tables.known(quantile(0.95, GEN_AI_FIRST_TOKEN, "$__range", by=_BY, where=_MODELS)),
         "in": observed(GEN_AI_TOKENS, "$__range", by=_BY, where=_MODELS, gen_ai_token_type="input"),
         "out": observed(GEN_AI_TOKENS, "$__range", by=_BY, where=_MODELS, gen_ai_token_type="output"),
         "cost": named,

@@ -33,14 +33,14 @@ def stages() -> Panel:
         where=ONE_PIPELINE,
     )
     spent = observed(STAGE_DURATION, "$__range", by=("stage",), where=ONE_PIPELINE)
-    p95 = quantile(0.95, STAGE_DURATION, "$__range", by=("stage",), where=ONE_PIPELINE)
+    p95 = tables.known(quantile(0.95, STAGE_DURATION, "$__range", by=("stage",), where=ONE_PIPELINE))
     usual = gauge(STAGE_BASELINE, by=("stage",), quantile="0.95", where=ONE_PIPELINE)
     figures = {
         "attempts": f"round({ended})",
         "failed": f"round({failed})",
         "retries": f"round({increase(STAGE_RETRIES, '$__range', by=('stage',), where=ONE_PIPELINE)})",
         "success": f"1 - {failed} / ({ended} > 0)",
-        "p50": quantile(0.5, STAGE_DURATION, "$__range", by=("stage",), where=ONE_PIPELINE),
+        "p50": tables.known(quantile(0.5, STAGE_DURATION, "$__range", by=("stage",), where=ONE_PIPELINE)),
         "p95": p95,
         "usual": usual,
         "against": f"({p95}) / ({usual} > 0) - 1",

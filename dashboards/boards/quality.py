@@ -6,6 +6,7 @@ from dashboards import links, look
 from dashboards.grafana.dashboard import Dashboard
 from dashboards.grafana.dashboard import board as a_board
 from dashboards.grafana.fields import Steps, by_name
+from dashboards.grafana.json import Json
 from dashboards.grafana.layout import strip
 from dashboards.grafana.panels import Panel, stat, status_history, table, timeseries
 from dashboards.grafana.targets import prom
@@ -20,7 +21,8 @@ _EACH = ("pipeline", "environment", "stage", "stream")
 _RULE = {**PIPELINES, "rule": Regex("$rule")}
 _NONE = "No checks here: they appear when a pipeline reports pipeline.records.checked."
 _SCORE: Steps = ((None, look.GREY), (0, look.RED), (0.95, look.ORANGE), (0.99, look.GREEN))
-_NAME = "{{pipeline}} · {{stream}}{{stage}}"
+_CHECK = ("pipeline", "environment", "check")
+_NAME = "{{pipeline}} · {{check}}"
 
 
 def board() -> Dashboard:
@@ -41,6 +43,15 @@ def board() -> Dashboard:
         ],
         links=links.navigation(links.QUALITY),
     )
+
+
+def _checked(expr: str, *more: str) -> str:
+    """The query by what is checked: a stream or a stage, in one label `check` that is never empty.
+
+    Series must not differ in the labels that they have: Grafana would mix up the rows of a table with trends.
+    """
+    named = f'label_replace(label_join({expr}, "check", " ", "stream", "stage"), "check", "$1", "check", " *(.*?) *")'
+    return f"max by ({', '.join((*_CHECK, *more))}) ({named})"
 
 
 def _figures() -> list[Panel]:
@@ -121,18 +132,19 @@ def _figures() -> list[Panel]:
 
 
 def _checks() -> Panel:
+    score = _checked(gauge(QUALITY_SCORE, by=_EACH, where=PIPELINES))
+    invalid = increase(RECORDS, "$__range", by=_EACH, where=PIPELINES, validity="invalid")
     figures = {
-        "score": gauge(QUALITY_SCORE, by=_EACH, where=PIPELINES),
-        "before": gauge(SCORE_MEDIAN, by=_EACH, where=PIPELINES),
-        "complete": gauge(COMPLETENESS, by=_EACH, where=PIPELINES),
-        "records": f"round({increase(RECORDS, '$__range', by=_EACH, where=PIPELINES)})",
-        "invalid": f"round({increase(RECORDS, '$__range', by=_EACH, where=PIPELINES, validity='invalid')})",
+        "score": score,
+        "before": _checked(gauge(SCORE_MEDIAN, by=_EACH, where=PIPELINES)),
+        "complete": _checked(gauge(COMPLETENESS, by=_EACH, where=PIPELINES)),
+        "records": _checked(f"round({increase(RECORDS, '$__range', by=_EACH, where=PIPELINES)})"),
+        "invalid": _checked(f"round({invalid})"),
     }
     titles = {
         "pipeline": "Pipeline",
         "environment": "Environment",
-        "stream": "Stream",
-        "stage": "Stage",
+        "check": "Checked",
         "Value #score": "Score",
         "Value #before": "Day's median",
         "Trend #trend": "Trend",
@@ -140,43 +152,41 @@ def _checks() -> Panel:
         "Value #records": "Records",
         "Value #invalid": "Invalid",
     }
-    percent = {"unit": "percentunit", "decimals": 1, "cell": "color-text", "steps": _SCORE, "no_value": " "}
+    percent: Json = {"unit": "percentunit", "decimals": 1, "cell": "color-text", "steps": _SCORE}
     return table(
         "Checks",
         "The latest check of each stage and stream, the worst first, beside the median of the last day.",
         [
             *(prom(expr, ref=ref, instant=True, format="table") for ref, expr in figures.items()),
-            prom(gauge(QUALITY_SCORE, by=_EACH, where=PIPELINES), "{{pipeline}}", ref="trend"),
+            prom(score, "{{check}}", ref="trend"),
         ],
         no_value=_NONE,
         max_points=60,
         columns=[
             by_name(
                 "Pipeline",
-                min_width=120,
+                min_width=150,
                 links=[links.to_pipeline(links.field("Pipeline"), links.field("Environment"))],
             ),
-            by_name("Environment", width=100),
-            by_name("Stream", width=95, no_value=" "),
-            by_name("Stage", width=85, no_value=" "),
-            by_name("Score", width=75, **percent),
-            by_name("Day's median", width=92, **percent),
+            by_name("Environment", width=110),
+            by_name("Checked", width=150),
+            by_name("Score", width=90, **percent),
+            by_name("Day's median", width=120, **percent),
             by_name(
                 "Trend",
-                min_width=80,
+                min_width=120,
                 color=look.BLUE,
                 max=1,
                 cell={"type": "sparkline", "hideValue": True, "drawStyle": "line", "fillOpacity": 10},
             ),
-            by_name("Complete", width=82, **percent),
-            by_name("Records", width=78, unit="short", no_value=" "),
+            by_name("Complete", width=95, **percent),
+            by_name("Records", width=90, unit="short"),
             by_name(
                 "Invalid",
-                width=70,
+                width=90,
                 unit="short",
                 cell="color-text",
                 steps=((None, look.TEXT), (1, look.ORANGE)),
-                no_value=" ",
             ),
         ],
         transformations=[
@@ -189,40 +199,32 @@ def _checks() -> Panel:
 
 
 def _rules() -> Panel:
-    by = ("pipeline", "environment", "rule", "stream", "stage")
+    by = (*_EACH, "rule")
+    broken = f"{increase(RULE_FAILURES, '$__range', by=by, where=_RULE)}"
+    each = increase(RULE_FAILURES, "$__interval", by=by, where=_RULE)
     titles = {
         "rule": "Rule",
         "pipeline": "Pipeline",
-        "stream": "Stream",
-        "stage": "Stage",
-        "Value #broken": "Broken by",
+        "environment": "Environment",
+        "check": "Checked",
+        "Value": "Broken by",
         "Trend #trend": "Trend",
     }
     return table(
         "Rules by records that broke them",
         "The rules that records of the time range broke, the most broken first.",
         [
-            prom(
-                f"round({increase(RULE_FAILURES, '$__range', by=by, where=_RULE)}) > 0",
-                ref="broken",
-                instant=True,
-                format="table",
-            ),
-            prom(
-                f"{increase(RULE_FAILURES, '$__interval', by=by, where=_RULE)} > 0 or "
-                f"0 * {increase(RULE_FAILURES, '$__range', by=by, where=_RULE)}",
-                "{{rule}}",
-                ref="trend",
-            ),
+            prom(_checked(f"round({broken}) > 0", "rule"), ref="broken", instant=True, format="table"),
+            prom(_checked(f"({each}) and round({broken}) > 0", "rule"), "{{rule}}", ref="trend"),
         ],
         no_value="No rule was broken in this time range.",
         max_points=40,
         columns=[
-            by_name("Rule", min_width=130),
-            by_name("Pipeline", width=120),
-            by_name("Stream", width=85, no_value=" "),
-            by_name("Stage", width=80, no_value=" "),
-            by_name("Broken by", width=85, unit="short", cell="color-text", color=look.RED, no_value="0"),
+            by_name("Rule", min_width=150),
+            by_name("Pipeline", width=140),
+            by_name("Environment", width=100),
+            by_name("Checked", width=90),
+            by_name("Broken by", width=90, unit="short", cell="color-text", color=look.RED),
             by_name(
                 "Trend",
                 width=110,
@@ -234,7 +236,7 @@ def _rules() -> Panel:
         transformations=[
             series_table({"trend": "sum"}),
             merge(),
-            organize(list(titles), rename=titles, exclude=("Time", "environment")),
+            organize(list(titles), rename=titles, exclude=("Time",)),
         ],
         sort=(("Broken by", True),),
     )
@@ -244,7 +246,7 @@ def _over_time() -> Panel:
     return status_history(
         "Score over time",
         "One row for each check: green from 99 %, orange from 95 %, red below; empty: not checked yet.",
-        prom(gauge(QUALITY_SCORE, by=_EACH, where=PIPELINES), _NAME),
+        prom(_checked(gauge(QUALITY_SCORE, by=_EACH, where=PIPELINES)), _NAME),
         steps=_SCORE,
         unit="percentunit",
         no_value=_NONE,
@@ -258,7 +260,7 @@ def _scores() -> Panel:
     return timeseries(
         "Score",
         "Valid part of the records of the latest check. Bad: a step down that stays.",
-        prom(gauge(QUALITY_SCORE, by=_EACH, where=PIPELINES), _NAME),
+        prom(_checked(gauge(QUALITY_SCORE, by=_EACH, where=PIPELINES)), _NAME),
         unit="percentunit",
         no_value=_NONE,
         min=None,
@@ -271,7 +273,7 @@ def _completeness() -> Panel:
     return timeseries(
         "Completeness",
         "Part of the expected values that the latest check found present.",
-        prom(gauge(COMPLETENESS, by=_EACH, where=PIPELINES), _NAME),
+        prom(_checked(gauge(COMPLETENESS, by=_EACH, where=PIPELINES)), _NAME),
         unit="percentunit",
         no_value="No check here tells its completeness.",
         min=None,

@@ -159,7 +159,7 @@ def _schedules() -> Panel:
                 min_width=150,
                 links=[links.to_pipeline(links.field("Pipeline"), links.field("Environment"))],
             ),
-            by_name("Environment", width=115),
+            by_name("Environment", width=125),
             tables.ago_column("Next start", width=140, no_value=" "),
             by_name(
                 "Late by",
@@ -171,10 +171,10 @@ def _schedules() -> Panel:
                 no_value=" ",
             ),
             tables.seconds_column("Every", width=95, decimals=0),
-            tables.seconds_column("Since success", width=120, decimals=0),
+            tables.seconds_column("Since success", width=145, decimals=0),
             by_name(
                 "In periods",
-                width=95,
+                width=115,
                 decimals=1,
                 unit="short",
                 cell="color-text",
@@ -200,7 +200,7 @@ def _missed() -> Panel:
         "Starts that were due and did not happen, in each interval, by pipeline.",
         prom(
             f"topk(15, round({increase(SCHEDULE_MISSED, '$__interval', by=_EACH, where=PIPELINES)}) > 0)",
-            "{{pipeline}}",
+            "{{pipeline}} · {{environment}}",
         ),
         unit="short",
         bars=True,
@@ -219,7 +219,7 @@ def _age() -> Panel:
         prom(
             f"topk(10, (time() - {gauge(LAST_SUCCESS, by=_EACH, where=PIPELINES)}) / "
             f"({gauge(SCHEDULE_PERIOD, by=_EACH, where=PIPELINES)} > 0))",
-            "{{pipeline}}",
+            "{{pipeline}} · {{environment}}",
         ),
         unit="short",
         decimals=1,
@@ -238,7 +238,7 @@ def _levels() -> Panel:
         "success": f"1 - {_failed_ratio()}",
         "objective": f"{objective()} and on (pipeline, environment) ({_failed_ratio()})",
         "left": _budget_left(),
-        "wait": quantile(0.95, EXECUTION_QUEUE_DURATION, "$__range", by=_EACH, where=PIPELINES),
+        "wait": tables.known(quantile(0.95, EXECUTION_QUEUE_DURATION, "$__range", by=_EACH, where=PIPELINES)),
     }
     titles = {
         "pipeline": "Pipeline",
@@ -263,7 +263,7 @@ def _levels() -> Panel:
                 min_width=150,
                 links=[links.to_pipeline(links.field("Pipeline"), links.field("Environment"))],
             ),
-            by_name("Environment", width=115),
+            by_name("Environment", width=125),
             by_name("Ended", width=85),
             by_name("Failed", width=85, cell="color-text", steps=((None, look.TEXT), (1, look.RED))),
             by_regex("^(Success|Objective)$", unit="percentunit", decimals=2, width=100),
@@ -290,7 +290,7 @@ def _waits() -> Panel:
         "Bad: a climb: more is queued than workers can take. The ten longest.",
         prom(
             f"topk(10, {quantile(0.95, EXECUTION_QUEUE_DURATION, '$__rate_interval', by=_EACH, where=PIPELINES)})",
-            "{{pipeline}}",
+            "{{pipeline}} · {{environment}}",
         ),
         unit="s",
         interval="5m",

@@ -64,9 +64,9 @@ def errors() -> Panel:
         no_value="No errors in this time range.",
         columns=[
             by_name("Error", width=150, links=[links.to_execution_now("${__data.fields.execution_id}")]),
-            by_name("Category", width=100),
+            by_name("Category", width=90),
             by_name("Count", width=66, cell="color-text", color=look.RED),
-            by_name("Executions", width=80),
+            by_name("Executions", width=92),
             tables.ago_column("First seen", width=110),
             tables.ago_column("Last seen", width=110),
             by_name("Last message", min_width=140, inspect=True),

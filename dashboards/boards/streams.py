@@ -134,7 +134,7 @@ def _streams() -> Panel:
         "rate": rate(STREAM_EVENTS, "5m", by=_EACH, where=STREAMS),
         "events": f"round({increase(STREAM_EVENTS, '$__range', by=_EACH, where=STREAMS)})",
         "lag": gauge(STREAM_LAG, by=_EACH, where=STREAMS),
-        "p95": quantile(0.95, STREAM_LATENCY, "$__range", by=_EACH, where=STREAMS),
+        "p95": tables.known(quantile(0.95, STREAM_LATENCY, "$__range", by=_EACH, where=STREAMS)),
         "buffer": gauge(STREAM_BUFFER, by=_EACH, where=STREAMS),
         "dead": f"round({increase(STREAM_DEAD_LETTERS, '$__range', by=_EACH, where=STREAMS)})",
         "last": f"1000 * {gauge(STREAM_LAST_EVENT, by=_EACH, where=STREAMS)}",
