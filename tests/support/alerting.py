@@ -37,9 +37,15 @@ def together(*series: Series) -> Series:
     return {name: values for each in series for name, values in each.items()}
 
 
-def doubled(series: Series) -> Series:
-    """The same as two replicas tell it."""
-    return together(series, {name.replace(FIRST, SECOND): values for name, values in series.items()})
+PAIR = "pair-of-exporters"
+"""Job of two replicas that tell the same as the one exporter of the other job."""
+
+
+def beside_replicas(series: Series) -> Series:
+    """The series, and the same as two replicas tell them in a job of their own: neither may change the other."""
+    first = {name.replace(f'job="{JOB}"', f'job="{PAIR}"'): values for name, values in series.items()}
+    second = {name.replace(FIRST, SECOND): values for name, values in first.items()}
+    return together(series, first, second)
 
 
 @dataclass(frozen=True)
@@ -47,7 +53,7 @@ class Case:
     """Series, and whether an alert fires over them at a time. `step`: minutes between samples and evaluations.
 
     `fires`: labels that it has then, of which there must be one alert; None if it is silent. `of_process`: it is about
-    what each process tells of itself, so that replicas fire one each.
+    what each process tells of itself, so that replicas differ.
     """
 
     alert: str
