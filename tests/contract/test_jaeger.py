@@ -37,14 +37,14 @@ def found(api: Reader, **query: str) -> list[str]:
     return [each.root.told["external_id"] for each in read(answer)]
 
 
-def refused(api: Reader, path: str, status: int = 400, **query: Any) -> str:
+def refused(api: Reader, path: str, **query: str) -> str:
     """The message of an answer in Jaeger's shape that is an error."""
     answer = api.client.get(f"{API}{path}", params=query or None)
-    assert answer.status_code == status, answer.text
+    assert answer.status_code == 400, answer.text
     body = answer.json()
     assert body["data"] is None
     (error,) = body["errors"]
-    assert error["code"] == status
+    assert error["code"] == 400
     message: str = error["msg"]
     return message
 
