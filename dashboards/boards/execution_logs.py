@@ -88,4 +88,5 @@ def logs_of_execution() -> Panel:
         f"Log lines, warnings and errors with their stack traces, the latest {_LINES}. Filter by stage, level and text "
         "above; open a line for its fields. Nothing here: this pipeline sends no log lines, or the filters hide them.",
         sql(query),
+        no_value="No lines: this execution sent none, or the filters above hide them.",
     )

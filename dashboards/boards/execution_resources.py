@@ -7,7 +7,7 @@ from dashboards.grafana.panels import Panel, timeseries
 from dashboards.grafana.targets import Target, sql
 
 _SAMPLES = 5000
-_NONE = "No samples: this pipeline does not report its resources."
+_NONE = "This execution sent no samples of its resources."
 _WHERE_FROM = "coalesce(stage || coalesce(' [' || index || ']', ''), 'whole run')"
 
 
@@ -83,7 +83,7 @@ def accelerators() -> Panel:
         points=True,
         gap_ms=True,
         calcs=("max",),
-        no_value="No samples: this pipeline reports no accelerators.",
+        no_value="This execution sent no samples of accelerators.",
     )
 
 

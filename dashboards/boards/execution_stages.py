@@ -177,7 +177,7 @@ def _stage_columns() -> list[Json]:
             mappings=look.STATUS,
             cell="color-text",
             color=look.GREY,
-            width=85,
+            width=94,
             links=[links.to_logs_of_stage(links.field("stage"))],
         ),
         by_name(

@@ -494,13 +494,16 @@ def gauge(
     )
 
 
-def logs(title: str, description: str, target: Target, *, newest_first: bool = False) -> Panel:
+def logs(
+    title: str, description: str, target: Target, *, newest_first: bool = False, no_value: str | None = None
+) -> Panel:
     """Lines with a level; the query names `time`, `body`, `level` and a stable `id`."""
     return Panel(
         type="logs",
         title=title,
         description=description,
         targets=[target],
+        properties=style(no_value=no_value),
         options={
             "showTime": True,
             "showLabels": False,
