@@ -89,9 +89,12 @@ WINDOWS = {
 }
 
 
-def promql(text: str, values: Mapping[str, str]) -> str:
-    """A query of Prometheus with values for its variables; `.*`, all, for those that have none here."""
-    for macro, value in WINDOWS.items():
+def promql(text: str, values: Mapping[str, str], windows: Mapping[str, str] = WINDOWS) -> str:
+    """A query of Prometheus with values for its variables; `.*`, all, for those that have none here.
+
+    `windows`: what Grafana's own variables of time are, longer names first.
+    """
+    for macro, value in windows.items():
         text = text.replace(macro, value)
     text = re.sub(r"\$\{(quoted_\w+):raw\}", lambda found: values.get(found[1], '".*"'), text)
     return re.sub(r"\$\{?([A-Za-z]\w*)(?::\w+)?\}?", lambda found: values.get(found[1], ".*"), text)
