@@ -71,7 +71,7 @@ def _figures() -> list[Panel]:
             no_value="none",
         ),
         stat(
-            "Most behind",
+            "Behind by",
             "Largest lag of a stream: now minus the time up to which it has been processed. It grows while a stream "
             "stands still.",
             prom(f"max({lag})", instant=True),
@@ -170,17 +170,17 @@ def _streams() -> Panel:
         columns=[
             by_name(
                 "Pipeline",
-                min_width=130,
+                min_width=120,
                 links=[links.to_pipeline(links.field("Pipeline"), links.field("Environment"))],
             ),
             by_name("Environment", width=125),
-            by_name("Stream", min_width=130),
+            by_name("Stream", min_width=120),
             by_name("Way", width=70),
             by_name("Lag", width=85, unit="s", decimals=0, cell="color-text", steps=_LAG_STEPS, no_value=" "),
             by_name("Rate", width=85, unit="cps", decimals=1),
             by_name(
                 "Trend",
-                min_width=90,
+                min_width=80,
                 min=0,
                 color=look.BLUE,
                 cell={"type": "sparkline", "hideValue": True, "drawStyle": "line", "fillOpacity": 20},

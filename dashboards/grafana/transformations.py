@@ -47,10 +47,12 @@ def convert(types: Mapping[str, str], ref: str | None = None) -> Json:
 
 
 def series_table(stats: Mapping[str, str], time_field: str = "Time") -> Json:
-    """Each series of these queries as one cell, `Trend #ref`, to be drawn as a sparkline."""
-    return _step(
-        "timeSeriesTable", {ref: {"timeField": time_field, "stat": stat} for ref, stat in stats.items()}
-    )
+    """Each series of these queries as one cell, `Trend #ref`, to be drawn as a sparkline.
+
+    Only they are handed to it: of an empty answer of another query it would make a column.
+    """
+    options = {ref: {"timeField": time_field, "stat": stat} for ref, stat in stats.items()}
+    return _step("timeSeriesTable", options, "|".join(stats))
 
 
 def grouping_to_matrix(

@@ -64,6 +64,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="leave out the history that the server knows from an earlier demo",
     )
+    parser.add_argument(
+        "--history-only",
+        action="store_true",
+        help="tell the history and end; a Prometheus that begins to scrape after that takes none of it for a burst",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -76,7 +81,11 @@ def run(arguments: argparse.Namespace) -> int:
         return 2
     with _stop_on_signals() as stop, _session(token) as session:
         try:
-            _demo(arguments, url, session, stop).run()
+            demo = _demo(arguments, url, session, stop)
+            if arguments.history_only:
+                demo.tell_history()
+            else:
+                demo.run()
         except Rejected as error:
             _say(str(error))
             return 1
@@ -162,6 +171,15 @@ class Demo:
                     under_way = len(self.simulation.open)
                     _say(f"{self.sender.delivered} events delivered, {under_way} executions under way")
             self._end()
+        except Stopped as stopped:
+            _say(f"stopped while the server was away: {stopped}")
+
+    def tell_history(self) -> None:
+        """Send the history, and nothing of what happens now. Raises Rejected."""
+        _say(f"history of {len(self.history.pipelines)} pipelines for {self.sender.url}")
+        try:
+            while not self.stop.wanted() and not self.history.over:
+                self._send_history()
         except Stopped as stopped:
             _say(f"stopped while the server was away: {stopped}")
 

@@ -144,13 +144,21 @@ def test_what_a_service_waits_for_can_be_waited_for(name: str) -> None:
 
 def test_only_the_demo_has_to_be_asked_for() -> None:
     assert {name: each["profiles"] for name, each in services().items() if "profiles" in each} == {
-        "demo": ["demo"]
+        "demo": ["demo"],
+        "demo-history": ["demo"],
     }
 
 
 def test_the_demo_tells_its_history_once() -> None:
-    command = services()["demo"]["command"]
-    assert {"--backfill", "--resume"} <= set(command)
+    command = services()["demo-history"]["command"]
+    assert {"--resume", "--history-only"} <= set(command)
+    assert not any("--backfill" in word for word in services()["demo"]["command"])
+
+
+def test_prometheus_begins_to_count_after_the_demo_told_its_history_and_runs_without_a_demo() -> None:
+    assert services()["prometheus"]["depends_on"] == {
+        "demo-history": {"condition": "service_completed_successfully", "required": False}
+    }
 
 
 # Volumes

@@ -80,13 +80,15 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
         return set(archive.namelist())
 
 
-def test_the_wheel_holds_the_package_with_dashboards_and_rules_and_nothing_else(wheel: set[str]) -> None:
+def test_the_wheel_holds_the_package_with_what_is_bundled_and_nothing_else(wheel: set[str]) -> None:
     files = (path for path in (REPOSITORY / "exporter").rglob("*") if path.is_file())
     expected = {str(path.relative_to(REPOSITORY)) for path in files if "__pycache__" not in path.parts}
     boards = (REPOSITORY / "provisioning" / "dashboards" / "Pipelines").glob("*.json")
     rules = (REPOSITORY / "prometheus" / "rules").glob("*.yml")
     expected |= {f"exporter/bundled/dashboards/{path.name}" for path in boards}
+    runbooks = (REPOSITORY / "docs" / "runbooks").glob("*.md")
     expected |= {f"exporter/bundled/rules/{path.name}" for path in rules}
+    expected |= {f"exporter/bundled/runbooks/{path.name}" for path in runbooks}
     assert {name for name in wheel if ".dist-info/" not in name} == expected
 
 

@@ -46,6 +46,20 @@ def started(exporter: Exporter) -> list[str]:
         where["cursor"] = page["next_cursor"]
 
 
+def test_history_alone_ends_by_itself_and_leaves_no_run_cut_off(
+    sqlite_url: str, start_exporter: StartExporter
+) -> None:
+    exporter = start_exporter(database=sqlite_url)
+    options = ["--backfill", "12h", "--resume", "--history-only"]
+    command = [sys.executable, "-m", "exporter.demo", "--url", exporter.url, *options]
+    told = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=120, check=True)
+    assert "history: complete" in told.stdout
+    assert len(started(exporter)) > 100
+    active = requests.get(f"{exporter.url}/api/pipeline/executions/active", timeout=30).json()
+    # A stream never ends, and a transcoding host died without a word: that run is soon lost.
+    assert {execution["kind"] for execution in active["executions"]} <= {"streaming", "media"}
+
+
 def test_history_is_not_told_twice(sqlite_url: str, start_exporter: StartExporter) -> None:
     exporter = start_exporter(database=sqlite_url)
     options = ("--backfill", "12h", "--resume", "--speed", "20")

@@ -118,10 +118,10 @@ SELECT
     ) AS parent,
     coalesce(pipelines.fact(e.facts, 'labels'), '{}') AS labels,
     coalesce(pipelines.fact(e.facts, 'parameters'), '{}') AS parameters,
-    (e.sort_at / 1000 - 60000)::text AS from_ms,
+    (e.sort_at / 1000 - 5000)::text AS from_ms,
     CASE
         WHEN e.status IN ('queued', 'running', 'paused') THEN 'now'
-        ELSE (coalesce(e.ended_at, e.last_at) / 1000 + 60000)::text
+        ELSE (coalesce(e.ended_at, e.last_at) / 1000 + 5000)::text
     END AS to_ms,
     found_by.text AS search
 FROM executions AS e
