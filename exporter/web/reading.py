@@ -9,6 +9,8 @@ from urllib.parse import quote
 
 from sqlalchemy import Engine
 
+MARGIN_MS = 5000
+"""How much wider than the execution a link's time range is at either end, as in the SQL view `executions`."""
 EXECUTION_DASHBOARD = "/d/pipelines-execution/execution"
 """Path in Grafana of the dashboard of one execution."""
 
@@ -33,6 +35,6 @@ class Reading:
         """Where the execution is found in Grafana, from one instant to another, in microseconds; None: to now."""
         if self.grafana_url is None:
             return None
-        begin, end = since // 1000 - 60_000, "now" if until is None else until // 1000 + 60_000
+        begin, end = since // 1000 - MARGIN_MS, "now" if until is None else until // 1000 + MARGIN_MS
         query = f"var-execution_id={quote(execution_id)}&from={begin}&to={end}"
         return f"{self.grafana_url.rstrip('/')}{EXECUTION_DASHBOARD}?{query}"
