@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dashboards import links, look, tables
+from dashboards.alerts import firing
 from dashboards.boards import home_tables
 from dashboards.grafana.dashboard import Dashboard
 from dashboards.grafana.dashboard import board as a_board
@@ -37,12 +38,11 @@ def board() -> Dashboard:
 
 
 def _figures() -> list[Panel]:
-    firing = 'ALERTS{alertstate="firing",pipeline=~"$pipeline",environment=~"$environment"'
     return [
         _count(
             "Critical",
             "Alerts that should wake somebody and fire now. Click for all alerts.",
-            prom(f'count({firing},severity="critical"}}) or vector(0)', instant=True),
+            prom(f"count({firing(severity='critical')}) or vector(0)", instant=True),
             links.to_board(links.ERRORS, "Alerts"),
             background=True,
         ),
