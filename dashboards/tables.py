@@ -32,6 +32,11 @@ HIDDEN = by_regex("^(execution_id|from_ms|to_ms)$", hidden=True)
 """Columns that only links read."""
 
 
+def shortened(text: str, length: int) -> str:
+    """SQL of a text that is cut off, and says so."""
+    return f"CASE WHEN length({text}) > {length} THEN left({text}, {length}) || '…' ELSE {text} END"
+
+
 def known(expr: str) -> str:
     """A query without the NaN that a quantile of nothing is: its cell stays empty."""
     return f"({expr}) >= 0"
@@ -94,10 +99,11 @@ def executions(
 ) -> Panel:
     """The latest executions for which `where` holds, newest first. `brief`: less, for a narrow panel."""
     pipeline = 'pipeline AS "Pipeline", environment AS "Environment",' if with_pipeline else ""
+    error = shortened("concat_ws(': ', error_type, error_message)", 120 if brief else 300)
     query = f"""
         SELECT queued_at AS "Queued", {pipeline} status AS "Status", duration_seconds AS "Duration",
           CASE WHEN status IN {BAD} THEN {FAILED_STAGE} END AS "Stage",
-          CASE WHEN error_message IS NOT NULL THEN left(concat_ws(': ', error_type, error_message), 300) END AS "Error",
+          CASE WHEN error_message IS NOT NULL THEN {error} END AS "Error",
           trigger AS "Trigger", external_id AS "Run", id AS execution_id, from_ms, to_ms
         FROM executions e WHERE {where} ORDER BY queued_at DESC LIMIT {limit}
     """

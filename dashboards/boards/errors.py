@@ -10,7 +10,7 @@ from dashboards.grafana.dashboard import Dashboard
 from dashboards.grafana.dashboard import board as a_board
 from dashboards.grafana.fields import Steps
 from dashboards.grafana.json import Json
-from dashboards.grafana.layout import section, strip
+from dashboards.grafana.layout import figures, section, strip
 from dashboards.grafana.panels import Panel, stat, timeseries
 from dashboards.grafana.targets import Target, prom, sql
 from dashboards.grafana.variables import label_values, text_box
@@ -29,7 +29,7 @@ def board() -> Dashboard:
         "What goes wrong how often, since when and where, and which alerts fire. An error that a stage told and its "
         "execution says again counts once.",
         [
-            strip(4, *_figures()),
+            *figures(_figures()),
             strip(9, standing()),
             strip(9, _over_time("category", "category"), _over_time("pipeline", "pipeline")),
             strip(12, kinds()),

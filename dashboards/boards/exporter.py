@@ -6,7 +6,7 @@ from dashboards import links, look, tables
 from dashboards.grafana.dashboard import Dashboard
 from dashboards.grafana.dashboard import board as a_board
 from dashboards.grafana.fields import by_name
-from dashboards.grafana.layout import section, strip
+from dashboards.grafana.layout import figures, section, strip
 from dashboards.grafana.panels import Panel, alert_list, stat, table, timeseries
 from dashboards.grafana.targets import prom
 from dashboards.grafana.transformations import merge, organize
@@ -45,7 +45,7 @@ def board() -> Dashboard:
         "The exporter itself: is it up, does it take what is sent, does it keep up, is anything left out of the "
         "metrics.",
         [
-            strip(4, *_figures()),
+            *figures(_figures()),
             strip(8, (14, _sources()), (10, _alerts())),
             strip(9, _events(), _refused()),
             strip(9, _queue(), _commits()),

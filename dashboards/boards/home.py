@@ -8,7 +8,7 @@ from dashboards.boards import home_tables
 from dashboards.grafana.dashboard import Dashboard
 from dashboards.grafana.dashboard import board as a_board
 from dashboards.grafana.fields import Link
-from dashboards.grafana.layout import section, strip
+from dashboards.grafana.layout import figures, section, strip
 from dashboards.grafana.panels import Panel, alert_list, stat, status_history
 from dashboards.grafana.targets import Target, prom, sql
 from dashboards.scope import PIPELINES, WHERE_PIPELINES, of_pipelines
@@ -25,7 +25,7 @@ def board() -> Dashboard:
         "Home",
         "Is anything wrong, where, and since when. Every name leads on: pipeline, stage, execution, error.",
         [
-            strip(4, *_figures()),
+            *figures(_figures()),
             strip(8, (16, home_tables.failing()), (8, _alerts())),
             strip(9, _where_and_since_when()),
             strip(11, home_tables.pipelines()),

@@ -36,10 +36,11 @@ FAILING = f"""
 
 def failing() -> Panel:
     """Which pipelines fail now, since when, where, with what."""
+    error = tables.shortened("concat_ws(': ', error_type, error_message)", 120)
     query = f"""
         SELECT pipeline AS "Pipeline", environment AS "Environment", since AS "Since",
           bad || ' of last ' || n AS "Failed", error_stage AS "Stage",
-          left(concat_ws(': ', error_type, error_message), 300) AS "Last error", last_success_at AS "Last success",
+          {error} AS "Last error", last_success_at AS "Last success",
           execution_id, from_ms, to_ms
         FROM ({FAILING}) f ORDER BY bad::float8 / n DESC, since LIMIT 50
     """

@@ -6,7 +6,7 @@ from dashboards import links, look, tables
 from dashboards.grafana.dashboard import Dashboard
 from dashboards.grafana.dashboard import board as a_board
 from dashboards.grafana.fields import by_name
-from dashboards.grafana.layout import strip
+from dashboards.grafana.layout import figures, strip
 from dashboards.grafana.panels import Panel, alert_list, bar_gauge, stat, table, timeseries
 from dashboards.grafana.targets import prom
 from dashboards.grafana.transformations import merge, organize
@@ -36,7 +36,7 @@ def board() -> Dashboard:
         "What happens this very second: executions and stages under way, events, errors. Refreshes every second; what "
         "it shows is as old as the latest scrape.",
         [
-            strip(4, *_figures()),
+            *figures(_figures()),
             strip(10, (15, _under_way()), (9, _stages())),
             strip(8, _active(), _ended()),
             strip(8, _events(), _lag()),

@@ -7,7 +7,7 @@ from dashboards.boards import llm_tables
 from dashboards.grafana.dashboard import Dashboard
 from dashboards.grafana.dashboard import board as a_board
 from dashboards.grafana.fields import by_regex
-from dashboards.grafana.layout import section, strip
+from dashboards.grafana.layout import figures, section, strip
 from dashboards.grafana.panels import Panel, heatmap, stat, timeseries
 from dashboards.grafana.targets import prom
 from dashboards.grafana.variables import label_values
@@ -52,7 +52,7 @@ def board() -> Dashboard:
         "Calls of language models: tokens, cost against budget, latency, time to the first token, providers side by "
         "side.",
         [
-            strip(4, *_figures()),
+            *figures(_figures()),
             strip(9, llm_tables.providers()),
             strip(9, _cost(), llm_tables.budgets()),
             strip(9, _tokens(), _cached()),

@@ -9,7 +9,7 @@ from dashboards.flow import flow
 from dashboards.grafana.dashboard import Dashboard
 from dashboards.grafana.dashboard import board as a_board
 from dashboards.grafana.fields import by_name, by_regex
-from dashboards.grafana.layout import section, strip
+from dashboards.grafana.layout import figures, section, strip
 from dashboards.grafana.panels import (
     Panel,
     alert_list,
@@ -45,7 +45,7 @@ def board() -> Dashboard:
         "Pipeline",
         "One pipeline: its flow, its last executions by stage, how long it takes against usual, what went wrong.",
         [
-            strip(4, *_figures()),
+            *figures(_figures()),
             strip(
                 14,
                 flow(

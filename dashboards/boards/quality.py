@@ -7,7 +7,7 @@ from dashboards.grafana.dashboard import Dashboard
 from dashboards.grafana.dashboard import board as a_board
 from dashboards.grafana.fields import Steps, by_name
 from dashboards.grafana.json import Json
-from dashboards.grafana.layout import strip
+from dashboards.grafana.layout import figures, strip
 from dashboards.grafana.panels import Panel, stat, status_history, table, timeseries
 from dashboards.grafana.targets import prom
 from dashboards.grafana.transformations import merge, organize, series_table
@@ -31,7 +31,7 @@ def board() -> Dashboard:
         "Data quality",
         "Which data is bad, since when, and which rule it breaks: scores, completeness, invalid records.",
         [
-            strip(4, *_figures()),
+            *figures(_figures()),
             strip(9, _checks()),
             strip(8, _over_time()),
             strip(9, (13, _rules()), (11, _broken())),

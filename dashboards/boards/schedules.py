@@ -6,7 +6,7 @@ from dashboards import links, look, tables
 from dashboards.grafana.dashboard import Dashboard
 from dashboards.grafana.dashboard import board as a_board
 from dashboards.grafana.fields import Steps, by_name, by_regex, mapping
-from dashboards.grafana.layout import section, strip
+from dashboards.grafana.layout import figures, section, strip
 from dashboards.grafana.panels import Panel, heatmap, stat, table, timeseries
 from dashboards.grafana.targets import prom
 from dashboards.grafana.transformations import merge, organize
@@ -44,7 +44,7 @@ def board() -> Dashboard:
         "What is late, what was missed, how long ago each pipeline last succeeded, and how much of its error budget is "
         "left.",
         [
-            strip(4, *_figures()),
+            *figures(_figures()),
             strip(12, _schedules()),
             strip(8, _missed(), _age()),
             strip(11, _levels()),

@@ -7,7 +7,7 @@ from dashboards.boards import stage_tables
 from dashboards.grafana.dashboard import Dashboard
 from dashboards.grafana.dashboard import board as a_board
 from dashboards.grafana.fields import by_name
-from dashboards.grafana.layout import section, strip
+from dashboards.grafana.layout import figures, section, strip
 from dashboards.grafana.panels import Panel, heatmap, stat, timeseries
 from dashboards.grafana.targets import prom, sql
 from dashboards.scope import ONE_PIPELINE, ONE_STAGE, WHERE_STAGE, of_stage
@@ -32,7 +32,7 @@ def board() -> Dashboard:
         "Stage",
         "One stage: how its attempts end, how long they take against usual, what they work on and use.",
         [
-            strip(4, *_figures()),
+            *figures(_figures()),
             strip(9, _outcomes(), _durations()),
             strip(9, _heat(), _items()),
             strip(9, (14, stage_tables.errors()), (10, stage_tables.instances())),

@@ -6,7 +6,7 @@ from dashboards import links, look, tables
 from dashboards.grafana.dashboard import Dashboard
 from dashboards.grafana.dashboard import board as a_board
 from dashboards.grafana.fields import by_name, by_regex, mapping
-from dashboards.grafana.layout import section, strip
+from dashboards.grafana.layout import figures, section, strip
 from dashboards.grafana.panels import Panel, heatmap, stat, state_timeline, table, timeseries
 from dashboards.grafana.targets import prom
 from dashboards.grafana.transformations import merge, organize, series_table
@@ -42,7 +42,7 @@ def board() -> Dashboard:
         "Streams: events a second in and out, lag, latency, what waits in buffers, what was set aside, each table or "
         "topic by itself.",
         [
-            strip(4, *_figures()),
+            *figures(_figures()),
             strip(11, _streams()),
             strip(9, _lag(), _rates()),
             strip(9, _buffers(), _dead_letters()),

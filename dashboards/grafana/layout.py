@@ -39,6 +39,13 @@ def strip(height: int, *panels: Panel | tuple[int, Panel]) -> Strip:
     return Strip(height, tuple((equal, panel) if isinstance(panel, Panel) else panel for panel in panels))
 
 
+def figures(panels: Sequence[Panel]) -> list[Strip]:
+    """Single figures, at most four in a strip: so wide that titles are whole on a window of 800 pixels."""
+    strips = -(-len(panels) // 4)
+    each = -(-len(panels) // strips)
+    return [strip(3, *panels[first : first + each]) for first in range(0, len(panels), each)]
+
+
 def section(title: str, *strips: Strip, collapsed: bool = False) -> Section:
     return Section(title, strips, collapsed)
 
