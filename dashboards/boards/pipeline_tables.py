@@ -137,7 +137,7 @@ def _stage_columns() -> list[Json]:
 def error_kinds() -> Panel:
     """Which errors, how often, since when, with the last message."""
     query = f"""
-        WITH e AS (SELECT * FROM errors WHERE $__timeFilter(time) AND {WHERE_PIPELINE}),
+        WITH e AS (SELECT * FROM errors e WHERE $__timeFilter(time) AND {WHERE_PIPELINE} AND {tables.TOLD_ONCE}),
         g AS (
           SELECT type, coalesce(stage, '') AS place, count(*) AS n, min(time) AS first, max(time) AS last,
             (array_agg(execution_id ORDER BY time DESC))[1] AS execution_id,
