@@ -66,16 +66,26 @@ def listed() -> Panel:
     )
 
 
+_WHOSE = ("pipeline", "environment")
+_HISTORY_ROWS = 20
+
+
 def history() -> Panel:
-    """When each alert fired, by severity."""
+    """When each pipeline had alerts, by the worst."""
     levels = " or ".join(
-        f"{number} * {alerts.firing(severity=severity)}" for severity, number in look.SEVERITY_NUMBER.items()
+        f"{number} * {alerts.firing(_WHOSE, severity=severity)}"
+        for severity, number in look.SEVERITY_NUMBER.items()
     )
+    # Chosen by the whole range, or other rows would come and go at each moment.
+    most = f"topk({_HISTORY_ROWS}, sum_over_time(({alerts.firing(_WHOSE)})[$__range:1m] @ end()))"
     return state_timeline(
-        "When alerts fired",
-        f"A row for each alert and pipeline, coloured while it fired. Rows that begin together have one cause. "
-        f"{_SILENCED}",
-        prom(levels, "{{alertname}} {{pipeline}} {{stage}}{{stream}}"),
+        "When pipelines had alerts",
+        f"A row for each of the {_HISTORY_ROWS} pipelines with alerts for longest, in the colour of the worst one. "
+        f"Rows that begin together have one cause. {_SILENCED}",
+        prom(
+            f"max by (pipeline, environment) ({levels}) and on (pipeline, environment) {most}",
+            "{{pipeline}} · {{environment}}",
+        ),
         mappings=look.SEVERITY_OF_NUMBER,
         no_value="No alert fired in this time range, as far as Prometheus answers.",
         max_points=300,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,7 @@ def threshold(exposed: Exposed, name: str) -> list[float]:
 
 
 def test_a_declared_threshold_is_exposed_and_other_labels_are_not(exposed: Exposed) -> None:
-    labels = {"alerts.stream_lag_seconds": "600", "alerts.page_after_failures": 1, "tier": "gold"}
+    labels: e.Labels = {"alerts.stream_lag_seconds": "600", "alerts.page_after_failures": 1, "tier": "gold"}
     exposed.put(e.PipelineDeclared(pipeline="cdc", labels=labels))
     assert threshold(exposed, "stream_lag_seconds") == [600]
     assert threshold(exposed, "page_after_failures") == [1]
@@ -35,7 +36,11 @@ def test_a_threshold_goes_back_to_its_default_when_it_is_declared_no_more(expose
 
 
 def test_what_no_check_refused_is_not_exposed_either(exposed: Exposed) -> None:
-    labels = {"alerts.unknown": "1", "alerts.stream_lag_seconds": "soon", "alerts.retry_ratio": True}
+    labels: e.Labels = {
+        "alerts.unknown": "1",
+        "alerts.stream_lag_seconds": "soon",
+        "alerts.retry_ratio": True,
+    }
     exposed.put(e.PipelineDeclared(pipeline="cdc", labels=labels))
     assert exposed.values("pipeline_alert_threshold") == []
 
@@ -44,7 +49,7 @@ def test_thresholds_count_towards_the_budget_of_series(database_url: str) -> Non
     room = LINES[Scope.PIPELINE] + 1
     with stored(database_url, Limits(series=room)) as store:
         exposed = Exposed(store)
-        labels = {"alerts.stream_lag_seconds": "600", "alerts.completeness": "0.5"}
+        labels: e.Labels = {"alerts.stream_lag_seconds": "600", "alerts.completeness": "0.5"}
         store.put(event(e.PipelineDeclared(pipeline="cdc", labels=labels)))
         assert len(exposed.values("pipeline_alert_threshold")) == 1
         assert exposed.values("pipeline_exporter_series") == [room]
@@ -88,7 +93,7 @@ def test_the_latest_five_successes_are_compared_with_those_before() -> None:
 def test_a_trend_is_exposed_of_pipelines_and_stages_with_enough_successes(exposed: Exposed) -> None:
     for number in range(13):
         took = 10 if number < 8 else 20
-        names = {"pipeline": "nightly", "execution": str(number)}
+        names: dict[str, Any] = {"pipeline": "nightly", "execution": str(number)}
         exposed.put(e.ExecutionStarted(**names), e.StageStarted(**names, stage="load"), seconds=number * 100)
         end = number * 100 + took
         exposed.put(e.StageFinished(**names, stage="load", status="succeeded"), seconds=end)
