@@ -56,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--runbooks-url", default=usual.runbooks_url, type=_address, metavar="URL",
-        help=f"where people read docs/runbooks (default: {usual.runbooks_url}, the folder of the repository)",
+        help=f"where people read runbooks (default: {usual.runbooks_url}, the exporter's)",
     )  # fmt: skip
     parser.add_argument(
         "--grafana-url", default=usual.grafana_url, type=_address, metavar="URL",

@@ -25,7 +25,7 @@ _WIDTH = 1000
 class Options:
     """What differs between installations: where runbooks and Grafana are, and labels that every alert has besides."""
 
-    runbooks_url: str = "docs/runbooks"
+    runbooks_url: str = "http://localhost:9877/runbooks"
     grafana_url: str = "http://localhost:3000"
     labels: Mapping[str, str] = field(default_factory=dict)
 

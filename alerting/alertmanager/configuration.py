@@ -16,7 +16,6 @@ from alerting.alertmanager.values import Severity
 TEMPLATES = Path(__file__).parent / "templates"
 # Stand in the templates for what they cannot read from the environment.
 GRAFANA, RUNBOOKS = "__GRAFANA_URL__", "__RUNBOOKS_URL__"
-RUNBOOKS_FOLDER = "docs/runbooks"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +46,7 @@ def configuration(settings: Settings, routes: tuple[Route, ...], folder: Path) -
         "inhibit_rules": inhibition(),
         "receivers": receivers,
     }
-    addresses = {
-        GRAFANA: settings.of("GRAFANA_URL"),
-        RUNBOOKS: settings.of("RUNBOOKS_URL") or RUNBOOKS_FOLDER,
-    }
+    addresses = {GRAFANA: settings.of("GRAFANA_URL"), RUNBOOKS: settings.of("RUNBOOKS_URL")}
     summary = tuple(f"{team.name}: {_who(team)}" for team in teams)
     return Configuration(content, secrets(settings, VARIABLES), addresses, summary)
 

@@ -111,7 +111,8 @@ VARIABLES: tuple[Variable, ...] = (
     Variable(
         "RUNBOOKS_URL",
         values.base_address,
-        "where docs/runbooks can be read on the web; without it messages name the file",
+        "where runbooks are, as people's browsers reach it: the exporter's, or docs/runbooks on a site of yours",
+        "http://localhost:9877/runbooks",
     ),
 )
 _BY_NAME = {variable.name: variable for variable in VARIABLES}

@@ -37,7 +37,9 @@ def web_address(text: str) -> str:
 
 def base_address(text: str) -> str:
     """An http or https URL to which paths are added."""
-    return web_address(text).rstrip("/")
+    parts = urlsplit(web_address(text))
+    # Made of two: an address that ends in a slash, and a path that begins with one.
+    return parts._replace(path=re.sub("/{2,}", "/", parts.path)).geturl().rstrip("/")
 
 
 def mail_address(text: str) -> str:

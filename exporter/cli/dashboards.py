@@ -13,8 +13,8 @@ from typing import Any
 
 import requests
 
-from exporter.cli.bundled import bundled
 from exporter.cli.writing import NotWritten, write
+from exporter.packaged import bundled
 
 Json = dict[str, Any]
 

@@ -9,12 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from exporter.cli.bundled import bundled
 from exporter.cli.writing import NotWritten, write
+from exporter.packaged import bundled
 
 Json = dict[str, Any]
 
-GRAFANA = "http://localhost:3000"
+GRAFANA, RUNBOOKS = "http://localhost:3000", "http://localhost:9877/runbooks"
 """Where links of alerts lead unless told otherwise; as the generated files have it."""
 _LABEL = re.compile(r"([A-Za-z_]\w*)=(.*)")
 
@@ -27,7 +27,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     export.add_argument(
         "--grafana-url", metavar="URL", default=GRAFANA, help=f"for links (default: {GRAFANA})"
     )
-    export.add_argument("--runbooks-url", metavar="URL", help="where docs/runbooks/ is served; else as it is")
+    export.add_argument(
+        "--runbooks-url",
+        metavar="URL",
+        default=RUNBOOKS,
+        help=f"the exporter's runbooks, or docs/runbooks/ elsewhere (default: {RUNBOOKS})",
+    )
     export.add_argument(
         "--match", action="append", metavar="MATCHER", default=[], help='narrow every query, like job="mine"'
     )
@@ -82,16 +87,14 @@ def _adjusted(arguments: argparse.Namespace, load: Callable[[str], Any]) -> dict
 class Adjusted:
     """Rules with narrower queries, more labels and other links. Raises ValueError for a matcher that is none."""
 
-    def __init__(
-        self, matchers: list[str], labels: dict[str, str], grafana: str, runbooks: str | None
-    ) -> None:
+    def __init__(self, matchers: list[str], labels: dict[str, str], grafana: str, runbooks: str) -> None:
         from exporter.catalogue.narrowed import matcher, narrowed  # noqa: PLC0415 - its pattern takes a moment
 
         self._narrowed = narrowed
         self._matchers = [matcher(text) for text in matchers]
         self._labels = labels
         self._grafana = grafana.rstrip("/")
-        self._runbooks = runbooks and runbooks.rstrip("/")
+        self._runbooks = runbooks.rstrip("/")
 
     def group(self, group: Json) -> Json:
         """A group of rules, adjusted."""
@@ -106,8 +109,8 @@ class Adjusted:
         return found
 
     def _link(self, name: str, text: str) -> str:
-        if name == "runbook_url" and self._runbooks:
-            return f"{self._runbooks}/{text.rpartition('/')[2]}"
+        if name == "runbook_url":
+            return text.replace(RUNBOOKS, self._runbooks)
         return text.replace(GRAFANA, self._grafana)
 
 

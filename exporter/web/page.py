@@ -1,4 +1,4 @@
-"""Pages for people, rendered here: how things stand, the list of executions, one execution."""
+"""Pages for people, rendered here: how things stand, the list of executions, one execution, runbooks."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from exporter import __version__
 from exporter.domain.status import Status
+from exporter.packaged import bundled
 from exporter.store import engine
 from exporter.store.queries import executions
 from exporter.web import wording
@@ -23,6 +24,7 @@ from exporter.web.pages.execution import execution_page
 from exporter.web.pages.listing import listing
 from exporter.web.pages.overview import overview
 from exporter.web.pages.run import remaining
+from exporter.web.pages.runbooks import Runbooks
 from exporter.web.parameters import ExecutionFilters, ExecutionId, moment
 from exporter.web.problems import RETRY_AFTER, Problem, unknown
 from exporter.web.reading import Reading
@@ -96,6 +98,7 @@ def page_router(reading: Reading) -> APIRouter:
     """Routes of pages."""
     routes = APIRouter(include_in_schema=False)
     pages = Pages(reading)
+    runbooks = Runbooks(bundled("runbooks"))
 
     @routes.api_route("/", methods=["GET", "HEAD"])
     def first(request: Request) -> Response:
@@ -108,6 +111,14 @@ def page_router(reading: Reading) -> APIRouter:
     @routes.get("/executions/{id}")
     def one_execution(id_: ExecutionId) -> Response:
         return pages.guarded(lambda: _execution(pages, reading, id_))
+
+    @routes.get("/runbooks")
+    def all_runbooks() -> Response:
+        return pages.render("runbooks.html", runbooks=runbooks.all())
+
+    @routes.get("/runbooks/{name}")
+    def one_runbook(name: str) -> Response:
+        return pages.guarded(lambda: _runbook(pages, runbooks, name))
 
     @routes.get("/assets/{name}")
     def asset(name: str) -> Response:
@@ -142,6 +153,13 @@ def _execution(pages: Pages, reading: Reading, id_: str) -> Response:
     if whole_id is None:
         raise Problem(404, "No such execution is kept here. It may have been deleted by retention.")
     return RedirectResponse(f"/executions/{whole_id}")
+
+
+def _runbook(pages: Pages, runbooks: Runbooks, name: str) -> Response:
+    found = runbooks.named(name)
+    if found is None:
+        raise Problem(404, "There is no such runbook.")
+    return pages.render("runbook.html", runbook=found)
 
 
 def own_url(request: Request, reading: Reading) -> str:

@@ -10,6 +10,7 @@ from urllib.parse import unquote
 
 import pytest
 
+from alerting.rules import Options
 from tests.support.notifications import rendered
 from tests.support.tools import tool
 
@@ -121,9 +122,7 @@ def test_a_dashboard_of_the_rules_as_they_come_is_in_the_grafana_that_is_set(tem
     assert message(templates, "group.dashboard_url", alert) == f"{dashboard}&from=1795320729000&to=now"
 
 
-def test_a_runbook_that_is_not_on_the_web_is_named_and_never_a_broken_link(
-    templates: Path, tmp_path: Path
-) -> None:
+def test_a_runbook_that_is_not_on_the_web_is_named_and_never_a_broken_link(templates: Path) -> None:
     alert = FIRING | {"annotations": {"summary": "x", "runbook_url": "docs/runbooks/a.md#b"}}
     for name in ("slack.text", "teams.text", "email.text"):
         assert "What to do: docs/runbooks/a.md#b" in message(templates, name, alert)
@@ -131,10 +130,19 @@ def test_a_runbook_that_is_not_on_the_web_is_named_and_never_a_broken_link(
     assert "What to do: docs/runbooks/a.md#b" in html
     assert 'href="docs' not in html
     assert message(templates, "group.runbook_url", alert) == "https://grafana.example/g/"
-    rendered(tmp_path, RUNBOOKS_URL="https://docs.example/runbooks/")
-    on_web = message(tmp_path / "templates", "email.html", alert, html=True)
-    assert 'href="https://docs.example/runbooks/a.md#b">What to do' in on_web
-    assert "docs/runbooks" not in on_web
+
+
+def test_a_runbook_of_the_rules_as_they_come_is_where_it_is_set(templates: Path, tmp_path: Path) -> None:
+    rules = f"{Options().runbooks_url}/executions.md#pipelinefailed"
+    alert = FIRING | {"annotations": {"summary": "x", "runbook_url": rules}}
+    assert message(templates, "group.runbook_url", alert) == rules
+    rendered(tmp_path, RUNBOOKS_URL="https://runs.example//runbooks/")
+    folder, link = tmp_path / "templates", "https://runs.example/runbooks/executions.md#pipelinefailed"
+    assert message(folder, "group.runbook_url", alert) == link
+    assert f"What to do: {link}\n" in message(folder, "email.text", alert)
+    assert f'href="{link}">What to do' in message(folder, "email.html", alert, html=True)
+    assert f"[What to do]({link})" in message(folder, "teams.text", alert)
+    assert f"<{link}|What to do>" in message(folder, "slack.text", alert, alert)
 
 
 def test_the_silence_is_filled_in_with_what_the_alerts_have_in_common(templates: Path) -> None:

@@ -207,7 +207,7 @@ def test_a_variable_has_one_default() -> None:
 
 def test_every_variable_is_explained_and_no_other() -> None:
     notified = {name for name in shown() if name.startswith("PIPELINE_ALERTS_")}
-    assert set(shown()) - notified == set(defaults())
+    assert set(shown()) == set(defaults()) | notified
     # Compose hands the whole of .env to the program that reads these.
     assert services()["notifications"]["env_file"] == [{"path": ".env", "required": False}]
     known = {f"PIPELINE_ALERTS_{variable.name}" for variable in VARIABLES if not variable.secret}
@@ -253,3 +253,13 @@ def test_grafana_knows_the_address_that_links_lead_to() -> None:
         == texts["grafana"]["GF_SERVER_ROOT_URL"]
         == texts["notifications"]["PIPELINE_ALERTS_GRAFANA_URL"]
     )
+
+
+def test_links_to_runbooks_lead_to_the_exporter_unless_they_are_elsewhere() -> None:
+    text = environment_of("notifications")["PIPELINE_ALERTS_RUNBOOKS_URL"]
+    public = exporter_environment()["PIPELINE_EXPORTER_PUBLIC_URL"]
+    assert resolved(text, {}) == f"{public}/runbooks"
+    behind = {"PIPELINE_EXPORTER_PUBLIC_URL": "https://runs.example"}
+    assert resolved(text, behind) == "https://runs.example/runbooks"
+    wiki = {**behind, "PIPELINE_ALERTS_RUNBOOKS_URL": "https://wiki.example"}
+    assert resolved(text, wiki) == "https://wiki.example"

@@ -132,6 +132,12 @@ def test_rules_are_exported_with_other_links_labels_and_exporters(tmp_path: Path
             assert rule["annotations"]["runbook_url"].startswith("https://wiki.example/runbooks/")
 
 
+def test_rules_are_exported_with_the_links_of_the_generated_ones(tmp_path: Path) -> None:
+    assert main(["rules", "export", str(tmp_path)]) == 0
+    for path in sorted((REPOSITORY / "prometheus" / "rules").glob("*.yml")):
+        assert yaml.safe_load((tmp_path / path.name).read_text()) == yaml.safe_load(path.read_text())
+
+
 def test_a_label_without_a_value_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["rules", "export", "-", "--label", "team"]) == 2
     assert "--label: expected NAME=VALUE, got 'team'" in capsys.readouterr().err

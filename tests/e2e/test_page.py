@@ -173,9 +173,31 @@ def test_nothing_sticks_out_at_any_width(browser: Browser, exporter: Exporter) -
     ).json()["executions"]
     for width in (400, 760, 1100, 1600):
         with watched(browser, exporter.url, viewport={"width": width, "height": 900}) as page:
-            for path in ("/", "/executions", f"/executions/{last['id']}"):
+            for path in (
+                "/",
+                "/executions",
+                f"/executions/{last['id']}",
+                "/runbooks",
+                "/runbooks/executions.md",
+            ):
                 page.goto(path)
                 assert page.evaluate("document.documentElement.scrollWidth") <= width, (width, path)
+
+
+def test_the_link_of_an_alert_opens_at_its_runbook(browser: Browser, exporter: Exporter) -> None:
+    for width in (400, 1280):
+        with watched(browser, exporter.url, viewport={"width": width, "height": 700}) as page:
+            page.goto("/runbooks/executions.md#pipelinestuck")
+            heading = page.get_by_role("heading", name="PipelineStuck")
+            expect(heading).to_be_in_viewport(ratio=1)
+            box, header = heading.bounding_box(), page.locator("header").bounding_box()
+            assert box is not None
+            assert header is not None
+            assert box["y"] >= header["y"] + header["height"], "the header hides it"
+            page.get_by_role("link", name="Runbooks").first.click()
+            expect(page).to_have_url(f"{exporter.url}/runbooks")
+            page.get_by_role("link", name="PipelineStreamLagging").click()
+            expect(page.get_by_role("heading", name="PipelineStreamLagging")).to_be_in_viewport()
 
 
 def test_an_execution_that_is_gone_is_said_to_be_gone(browser: Browser, exporter: Exporter) -> None:
