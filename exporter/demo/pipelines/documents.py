@@ -217,6 +217,7 @@ _GRAPH = (
 PIPELINES = (
     Pipeline(
         name="document-processing",
+        thresholds={"success_objective": 0.75},
         kind="documents",
         owner="document-platform",
         description=(
@@ -235,6 +236,7 @@ PIPELINES = (
     ),
     Pipeline(
         name="plan-analysis",
+        thresholds={"success_objective": 0.75},
         kind="documents",
         owner="policy-research",
         description="Analyses a development plan in ten phases, with sub-phases, on request.",

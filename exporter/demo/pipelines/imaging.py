@@ -176,6 +176,7 @@ _CALIBRATE = Stage(
 PIPELINES = (
     Pipeline(
         name="dsa110-imaging",
+        thresholds={"success_objective": 0.75},
         kind="imaging",
         owner="radio-astronomy",
         description=(

@@ -92,6 +92,7 @@ def _parameters(execution: Execution) -> dict[str, object]:
 PIPELINES = (
     Pipeline(
         name="churn-model-training",
+        thresholds={"success_objective": 0.75},
         environment="development",
         kind="training",
         owner="machine-learning",

@@ -179,6 +179,7 @@ PIPELINES = (
     ),
     Pipeline(
         name="support-triage",
+        thresholds={"success_objective": 0.75},
         kind="llm",
         owner="customer-care",
         description=(

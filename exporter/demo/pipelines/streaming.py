@@ -266,7 +266,7 @@ PIPELINES = (
             ),
         ),
         # Load tests of the past were rarer than those of the demo are.
-        thresholds={"success_age_periods": 20},
+        thresholds={"success_age_periods": 20, "success_objective": 0.75},
         streams=("clicks", "sessions"),
         schedule=Schedule(every=540, grace=60),
         trigger="ci",

@@ -121,6 +121,7 @@ PIPELINES = (
     ),
     Pipeline(
         name="video-transcode",
+        thresholds={"success_objective": 0.75},
         kind="media",
         owner="media",
         description="Transcodes uploads. Its workers are sometimes killed for want of memory.",
