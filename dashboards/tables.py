@@ -42,6 +42,12 @@ def known(expr: str) -> str:
     return f"({expr}) >= 0"
 
 
+def pipeline_column(**properties: Any) -> Json:
+    """The name of a pipeline, which leads to it; the row has its environment, too."""
+    link = links.to_pipeline(links.field("Pipeline"), links.field("Environment"))
+    return by_name("Pipeline", links=[link], **properties)
+
+
 def status_column(name: str = "Status", width: int = 110) -> Json:
     """A status as a pill."""
     return by_name(name, mappings=look.STATUS, cell="pill", width=width)
@@ -111,11 +117,7 @@ def executions(
         ago_column("Queued", width=132, links=[links.to_execution()])
         if brief
         else by_name("Queued", width=160, links=[links.to_execution()]),
-        by_name(
-            "Pipeline",
-            width=150,
-            links=[links.to_pipeline(links.field("Pipeline"), links.field("Environment"))],
-        ),
+        pipeline_column(width=150),
         by_name("Environment", width=110),
         status_column(width=95),
         seconds_column("Duration"),

@@ -9,8 +9,6 @@ from dashboards.grafana.targets import sql
 from dashboards.grafana.transformations import convert, organize, series_table, sort_by
 from dashboards.scope import WHERE_PIPELINES
 
-_OF_ROW = links.to_pipeline(links.field("Pipeline"), links.field("Environment"))
-
 FAILING = f"""
     SELECT p.pipeline, p.environment, p.last_success_at, ten.since, ten.bad, ten.n, last.*
     FROM pipelines p
@@ -51,7 +49,7 @@ def failing() -> Panel:
         sql(query),
         no_value="Nothing is failing.",
         columns=[
-            by_name("Pipeline", width=145, links=[_OF_ROW]),
+            tables.pipeline_column(width=145),
             by_name("Environment", width=100),
             tables.ago_column("Since", width=125, cell="color-text", color=look.RED),
             by_name("Failed", width=95, cell="color-text", color=look.RED),
@@ -97,7 +95,7 @@ def pipelines() -> Panel:
         max_points=60,
         filterable=True,
         columns=[
-            by_name("Pipeline", min_width=150, links=[_OF_ROW]),
+            tables.pipeline_column(min_width=150),
             by_name("Environment", width=110),
             tables.status_column("Last result", width=105),
             by_name("Running", width=80, align="center"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dashboards import links, look, tables
+from dashboards import charts, links, look, tables
 from dashboards.boards import pipeline_past as past
 from dashboards.boards.pipeline_tables import busy_hours, error_kinds, stages
 from dashboards.flow import flow
@@ -14,7 +14,6 @@ from dashboards.grafana.panels import (
     Panel,
     alert_list,
     bar_chart,
-    heatmap,
     stat,
     status_history,
     timeseries,
@@ -32,7 +31,7 @@ from exporter.catalogue.metrics import (
     LAST_STATUS,
     LAST_SUCCESS,
 )
-from exporter.catalogue.promql import gauge, heat, increase, quantile
+from exporter.catalogue.promql import gauge, increase, quantile
 from exporter.domain.status import FAILING, FINAL, Status
 
 _BAD = tuple(sorted(FAILING))
@@ -58,7 +57,17 @@ def board() -> Dashboard:
             strip(10, (15, _grid()), (9, _bars())),
             strip(13, stages()),
             strip(9, (16, error_kinds()), (8, _alerts())),
-            strip(9, _quantiles(), _outcomes()),
+            strip(
+                9,
+                charts.durations(
+                    "p50, p95 and p99 of executions that ended, and the usual p95 dashed. Diamonds are single "
+                    "executions: click one to open it. Bad: p95 well above the dashed line.",
+                    EXECUTION_DURATION,
+                    DURATION_BASELINE,
+                    ONE_PIPELINE,
+                ),
+                _outcomes(),
+            ),
             strip(
                 12,
                 tables.executions(
@@ -76,7 +85,18 @@ def board() -> Dashboard:
                 collapsed=True,
             ),
             section(
-                "Distribution and busy hours", strip(9, _heat()), strip(10, busy_hours()), collapsed=True
+                "Distribution and busy hours",
+                strip(
+                    9,
+                    charts.distribution(
+                        "Executions by duration: a second band above the first is a slow kind of run. Dots are single "
+                        "executions.",
+                        EXECUTION_DURATION,
+                        ONE_PIPELINE,
+                    ),
+                ),
+                strip(10, busy_hours()),
+                collapsed=True,
             ),
         ],
         variables=[
@@ -259,30 +279,6 @@ def _bars() -> Panel:
     )
 
 
-def _quantiles() -> Panel:
-    return timeseries(
-        "Duration",
-        "p50, p95 and p99 of executions that ended, and the usual p95 dashed. Diamonds are single executions: click "
-        "one to open it. Bad: p95 well above the dashed line.",
-        *(
-            prom(
-                quantile(q, EXECUTION_DURATION, "$__rate_interval", where=ONE_PIPELINE),
-                f"p{q * 100:.0f}",
-                exemplar=q == 0.99,
-            )
-            for q in (0.5, 0.95, 0.99)
-        ),
-        prom(f"max({gauge(DURATION_BASELINE, quantile='0.95', where=ONE_PIPELINE)})", "usual p95"),
-        unit="s",
-        interval="2m",
-        gap_ms=1_800_000,
-        overrides=[
-            *(by_name(name, color=color) for name, color in look.QUANTILE_COLOR.items()),
-            by_name("usual p95", color=look.GREY, lineStyle={"fill": "dash", "dash": [8, 8]}, fillOpacity=0),
-        ],
-    )
-
-
 def _outcomes() -> Panel:
     return timeseries(
         "Executions by outcome",
@@ -298,21 +294,6 @@ def _outcomes() -> Panel:
         decimals=0,
         calcs=("sum",),
         overrides=[by_name(status.value, color=look.COLOR[status]) for status in Status],
-    )
-
-
-def _heat() -> Panel:
-    return heatmap(
-        "Distribution of durations",
-        "Executions by duration: a second band above the first is a slow kind of run. Dots are single executions.",
-        prom(
-            heat(EXECUTION_DURATION, "$__rate_interval", where=ONE_PIPELINE),
-            "{{le}}",
-            format="heatmap",
-            exemplar=True,
-        ),
-        unit="s",
-        interval="2m",
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dashboards import links, look
+from dashboards import charts, links, look
 from dashboards.boards import stage_tables
 from dashboards.grafana.dashboard import Dashboard
 from dashboards.grafana.dashboard import board as a_board
@@ -20,7 +20,7 @@ from exporter.catalogue.metrics import (
     STAGE_ITEMS,
     STAGE_RETRIES,
 )
-from exporter.catalogue.promql import gauge, heat, increase, observed, quantile, rate
+from exporter.catalogue.promql import gauge, increase, observed, quantile, rate
 from exporter.domain.status import Status
 
 _FAILED = (Status.FAILED, Status.TIMED_OUT)
@@ -33,8 +33,26 @@ def board() -> Dashboard:
         "One stage: how its attempts end, how long they take against usual, what they work on and use.",
         [
             *figures(_figures()),
-            strip(9, _outcomes(), _durations()),
-            strip(9, _heat(), _items()),
+            strip(
+                9,
+                _outcomes(),
+                charts.durations(
+                    "p50, p95 and p99 of the attempts, and the usual p95 dashed. Bad: p95 well above the dashed line. "
+                    "Diamonds are single executions.",
+                    STAGE_DURATION,
+                    STAGE_BASELINE,
+                    ONE_STAGE,
+                ),
+            ),
+            strip(
+                9,
+                charts.distribution(
+                    "Attempts by duration. A second band above the first is a slow kind of input, or a slow host.",
+                    STAGE_DURATION,
+                    ONE_STAGE,
+                ),
+                _items(),
+            ),
             strip(9, (14, stage_tables.errors()), (10, stage_tables.instances())),
             strip(11, stage_tables.attempts()),
             section("Resources", strip(9, _cpu(), _memory()), strip(9, _cpu_heat(), _memory_heat())),
@@ -144,45 +162,6 @@ def _outcomes() -> Panel:
                 stacking={"mode": "none"},
             ),
         ],
-    )
-
-
-def _durations() -> Panel:
-    return timeseries(
-        "Duration",
-        "p50, p95 and p99 of the attempts, and the usual p95 dashed. Bad: p95 well above the dashed line. Diamonds "
-        "are single executions.",
-        *(
-            prom(
-                quantile(q, STAGE_DURATION, "$__rate_interval", where=ONE_STAGE),
-                f"p{q * 100:.0f}",
-                exemplar=q == 0.99,
-            )
-            for q in (0.5, 0.95, 0.99)
-        ),
-        prom(f"max({gauge(STAGE_BASELINE, where=ONE_STAGE, quantile='0.95')})", "usual p95"),
-        unit="s",
-        interval="2m",
-        gap_ms=1_800_000,
-        overrides=[
-            *(by_name(name, color=color) for name, color in look.QUANTILE_COLOR.items()),
-            by_name("usual p95", color=look.GREY, lineStyle={"fill": "dash", "dash": [8, 8]}, fillOpacity=0),
-        ],
-    )
-
-
-def _heat() -> Panel:
-    return heatmap(
-        "Distribution of durations",
-        "Attempts by duration. A second band above the first is a slow kind of input, or a slow host.",
-        prom(
-            heat(STAGE_DURATION, "$__rate_interval", where=ONE_STAGE),
-            "{{le}}",
-            format="heatmap",
-            exemplar=True,
-        ),
-        unit="s",
-        interval="2m",
     )
 
 

@@ -1,0 +1,54 @@
+"""Charts that several dashboards have."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from dashboards import look
+from dashboards.grafana.fields import by_name
+from dashboards.grafana.panels import Panel, heatmap, timeseries
+from dashboards.grafana.targets import Target, prom
+from exporter.catalogue.metric import Metric
+from exporter.catalogue.promql import Wanted, gauge, heat, quantile
+
+_QUANTILES = (0.5, 0.95, 0.99)
+
+
+def quantiles(metric: Metric, where: Mapping[str, Wanted], *, exemplars: bool = False) -> list[Target]:
+    """p50, p95 and p99 of a histogram, for `look.QUANTILE_COLOR`; exemplars come with the last."""
+    return [
+        prom(
+            quantile(q, metric, "$__rate_interval", where=where),
+            f"p{q * 100:.0f}",
+            exemplar=exemplars and q == _QUANTILES[-1],
+        )
+        for q in _QUANTILES
+    ]
+
+
+def durations(description: str, metric: Metric, usual: Metric, where: Mapping[str, Wanted]) -> Panel:
+    """How long something takes, with the usual p95 dashed."""
+    return timeseries(
+        "Duration",
+        description,
+        *quantiles(metric, where, exemplars=True),
+        prom(f"max({gauge(usual, quantile='0.95', where=where)})", "usual p95"),
+        unit="s",
+        interval="2m",
+        gap_ms=1_800_000,
+        overrides=[
+            *(by_name(name, color=color) for name, color in look.QUANTILE_COLOR.items()),
+            by_name("usual p95", color=look.GREY, lineStyle={"fill": "dash", "dash": [8, 8]}, fillOpacity=0),
+        ],
+    )
+
+
+def distribution(description: str, metric: Metric, where: Mapping[str, Wanted]) -> Panel:
+    """Durations as a heatmap, with single executions as dots."""
+    return heatmap(
+        "Distribution of durations",
+        description,
+        prom(heat(metric, "$__rate_interval", where=where), "{{le}}", format="heatmap", exemplar=True),
+        unit="s",
+        interval="2m",
+    )
