@@ -98,3 +98,6 @@ LEVEL = mapping(
     ]
 )
 UP_DOWN = mapping([("0", "down", RED), ("1", "up", GREEN)])
+
+SOME_POINTS, FEW_POINTS, FEWEST_POINTS = 300, 100, 48
+"""Most points of charts that read many series, many buckets of histograms, and buckets of every pipeline."""

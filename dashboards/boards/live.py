@@ -1,4 +1,8 @@
-"""Live: this very second. Asks every second, so it keeps to few and cheap questions."""
+"""Live: this very second. Asks every second, so it keeps to few and cheap questions.
+
+Its charts show the last minutes, whatever time range somebody came with: a day of what is scraped every second, asked
+for every second, is too much for any Prometheus.
+"""
 
 from __future__ import annotations
 
@@ -27,6 +31,7 @@ from exporter.catalogue.promql import gauge, rate
 from exporter.domain.status import Status
 
 _WINDOW = "1m"
+_SHOWN = "5m"
 
 
 def board() -> Dashboard:
@@ -36,17 +41,22 @@ def board() -> Dashboard:
         "What happens this very second: executions and stages under way, events, errors. Refreshes every second; what "
         "it shows is as old as the latest scrape.",
         [
-            *figures(_figures()),
+            *figures([_lately(panel) for panel in _figures()]),
             strip(10, (15, _under_way()), (9, _stages())),
-            strip(8, _active(), _ended()),
-            strip(8, _events(), _lag()),
+            strip(8, _lately(_active()), _lately(_ended())),
+            strip(8, _lately(_events()), _lately(_lag())),
             strip(7, _alerts()),
         ],
         variables=of_pipelines(),
         links=links.navigation(links.LIVE),
         refresh="1s",
-        time_from="now-5m",
+        time_from=f"now-{_SHOWN}",
     )
+
+
+def _lately(panel: Panel) -> Panel:
+    panel.time_from = _SHOWN
+    return panel
 
 
 def _figures() -> list[Panel]:
@@ -134,11 +144,7 @@ def _under_way() -> Panel:
         ],
         no_value="Nothing is running.",
         columns=[
-            by_name(
-                "Pipeline",
-                min_width=130,
-                links=[links.to_pipeline(links.field("Pipeline"), links.field("Environment"))],
-            ),
+            tables.pipeline_column(min_width=130),
             by_name("Environment", width=105),
             tables.progress_column(),
             tables.seconds_column("Left", width=80, decimals=0),

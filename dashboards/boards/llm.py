@@ -12,26 +12,10 @@ from dashboards.grafana.panels import Panel, heatmap, stat, timeseries
 from dashboards.grafana.targets import prom
 from dashboards.grafana.variables import label_values
 from dashboards.scope import PIPELINES, of_pipelines
-from exporter.catalogue.metrics import (
-    GEN_AI_DURATION,
-    GEN_AI_FIRST_TOKEN,
-    GEN_AI_TOKENS,
-    LLM_CACHED_TOKENS,
-    LLM_COST,
-)
-from exporter.catalogue.promql import (
-    Not,
-    Regex,
-    gauge,
-    heat,
-    increase,
-    observations,
-    observed,
-    quantile,
-    rate,
-    select,
-)
+from exporter.catalogue.metrics import GEN_AI_DURATION
+from exporter.catalogue.promql import Not, Regex, gauge, heat, increase, quantile, rate, select
 from exporter.catalogue.recorded import BUDGET_USED
+from exporter.catalogue.summed import CACHED, CALL_LATENCY, CALLS, COST, FIRST_TOKEN, OFTEN, SELDOM, TOKENS
 
 MODELS = {
     **PIPELINES,
@@ -39,9 +23,8 @@ MODELS = {
     "gen_ai_request_model": Regex("$model"),
 }
 """The chosen models, in the labels of OpenTelemetry's conventions."""
-COSTS = {**PIPELINES, "provider": Regex("$provider"), "request_model": Regex("$model")}
-"""The same in the labels of the other metrics."""
 _NONE = "No calls here: they appear when a pipeline reports pipeline.llm.called."
+_BY = ("gen_ai_provider_name", "gen_ai_request_model")
 _MODEL = "{{gen_ai_request_model}}"
 
 
@@ -82,8 +65,8 @@ def board() -> Dashboard:
 
 
 def _figures() -> list[Panel]:
-    calls = observations(GEN_AI_DURATION, "$__range", where=MODELS)
-    failed = observations(GEN_AI_DURATION, "$__range", where=MODELS, error_type=Not(""))
+    calls = increase(CALLS, "$__range", where=MODELS)
+    failed = increase(CALLS, "$__range", where=MODELS, error_type=Not(""))
     return [
         stat("Calls", "Calls in the time range.", prom(f"round({calls})", instant=True), steps=look.NEUTRAL),
         stat(
@@ -98,7 +81,7 @@ def _figures() -> list[Panel]:
         stat(
             "Cost",
             "What the calls of the time range cost, in US dollars, as their pipelines told it.",
-            prom(increase(LLM_COST, "$__range", where=COSTS), instant=True),
+            prom(increase(COST, "$__range", where=MODELS), instant=True),
             steps=look.NEUTRAL,
             unit="currencyUSD",
             no_value="not told",
@@ -116,21 +99,21 @@ def _figures() -> list[Panel]:
         stat(
             "Tokens in",
             "Input tokens of the time range.",
-            prom(observed(GEN_AI_TOKENS, "$__range", where=MODELS, gen_ai_token_type="input"), instant=True),
+            prom(increase(TOKENS, "$__range", where=MODELS, gen_ai_token_type="input"), instant=True),
             steps=look.NEUTRAL,
             no_value="none",
         ),
         stat(
             "Tokens out",
             "Output tokens of the time range.",
-            prom(observed(GEN_AI_TOKENS, "$__range", where=MODELS, gen_ai_token_type="output"), instant=True),
+            prom(increase(TOKENS, "$__range", where=MODELS, gen_ai_token_type="output"), instant=True),
             steps=look.NEUTRAL,
             no_value="none",
         ),
         stat(
             "Latency p95",
             "95 % of the calls of the time range took at most this long.",
-            prom(quantile(0.95, GEN_AI_DURATION, "$__range", where=MODELS), instant=True),
+            prom(quantile(0.95, CALL_LATENCY, "$__range", where=MODELS), instant=True),
             steps=((None, look.TEXT), (30, look.ORANGE)),
             unit="s",
             decimals=1,
@@ -139,7 +122,7 @@ def _figures() -> list[Panel]:
         stat(
             "First token",
             "95 % of the streamed answers of the time range began within this time.",
-            prom(quantile(0.95, GEN_AI_FIRST_TOKEN, "$__range", where=MODELS), instant=True),
+            prom(quantile(0.95, FIRST_TOKEN, "$__range", where=MODELS), instant=True),
             steps=((None, look.TEXT), (5, look.ORANGE)),
             unit="s",
             decimals=2,
@@ -157,13 +140,15 @@ def _cost() -> Panel:
         "Cost an hour by model",
         "What each model costs at this pace. Bad: a spike that no deployment explains.",
         prom(
-            f"3600 * {rate(LLM_COST, '$__rate_interval', by=('provider', 'request_model'), where=COSTS)}",
-            "{{request_model}}",
+            f"3600 * {rate(COST, '$__rate_interval', by=_BY, where=MODELS)}",
+            _MODEL,
+            interval=OFTEN,
         ),
         unit="currencyUSD",
         stacked=True,
         fill=40,
         interval="2m",
+        max_points=look.SOME_POINTS,
         decimals=2,
         no_value="No pipeline here tells what its calls cost.",
     )
@@ -171,13 +156,14 @@ def _cost() -> Panel:
 
 def _tokens() -> Panel:
     by = ("gen_ai_request_model", "gen_ai_token_type")
-    per_second = f"{observed(GEN_AI_TOKENS, '$__rate_interval', by=by, where=MODELS)}"
+    per_second = f"{increase(TOKENS, '$__rate_interval', by=by, where=MODELS)}"
     return timeseries(
         "Tokens by model",
         "Input below, output above the line, in each interval. Bad: input that grows while output does not.",
-        prom(per_second, "{{gen_ai_request_model}} {{gen_ai_token_type}}"),
+        prom(per_second, "{{gen_ai_request_model}} {{gen_ai_token_type}}", interval=OFTEN),
         unit="short",
         interval="1m",
+        max_points=look.SOME_POINTS,
         min=None,
         no_value=_NONE,
         overrides=[by_regex(" input$", transform="negative-Y")],
@@ -185,36 +171,39 @@ def _tokens() -> Panel:
 
 
 def _cached() -> Panel:
-    cached = rate(LLM_CACHED_TOKENS, "$__rate_interval", by=("request_model",), where=COSTS)
-    tokens = observed(
-        GEN_AI_TOKENS,
-        "$__rate_interval",
-        by=("gen_ai_request_model",),
-        where=MODELS,
-        gen_ai_token_type="input",
-    )
-    window = "($__rate_interval_ms / 1000)"
-    named = f'label_replace({tokens} / {window}, "request_model", "$1", "gen_ai_request_model", "(.*)")'
+    by = ("gen_ai_request_model",)
+    cached = rate(CACHED, "$__rate_interval", by=by, where=MODELS)
+    tokens = rate(TOKENS, "$__rate_interval", by=by, where=MODELS, gen_ai_token_type="input")
     return timeseries(
         "Input tokens served from the cache",
         "Part of the input tokens that the provider had in its cache: cheaper and faster. Bad: it falls after a change "
         "of prompts.",
-        prom(f"{cached} / on (request_model) ({named} > 0)", "{{request_model}}"),
+        prom(f"{cached} / ({tokens} > 0)", _MODEL, interval=OFTEN),
         unit="percentunit",
         max=1,
         interval="1m",
+        max_points=look.SOME_POINTS,
         no_value="No pipeline here tells its cached tokens.",
     )
 
 
+def with_exemplars(recorded: str) -> str:
+    """A query over recorded buckets for which Grafana finds the exemplars of those that are scraped.
+
+    They are found by the selectors of a query. No bucket is below zero, so it adds nothing; looked at once, at the end
+    of the range, it costs next to nothing.
+    """
+    return f"{recorded} or sum by (le) ({select(GEN_AI_DURATION, '_bucket', MODELS)} @ end() < 0)"
+
+
 def _latency() -> Panel:
-    by = ("gen_ai_provider_name", "gen_ai_request_model")
+    latency = quantile(0.95, CALL_LATENCY, "$__rate_interval", by=_BY, where=MODELS)
     return timeseries(
         "Latency p95 by model",
         "95 % of the calls took at most this long. Diamonds are calls: click one to open its execution.",
-        prom(quantile(0.95, GEN_AI_DURATION, "$__rate_interval", by=by, where=MODELS), _MODEL, exemplar=True),
+        prom(with_exemplars(latency), _MODEL, exemplar=True, interval=SELDOM),
         unit="s",
-        interval="2m",
+        max_points=look.FEW_POINTS,
         gap_ms=600_000,
         no_value=_NONE,
     )
@@ -225,10 +214,16 @@ def _first_token() -> Panel:
     return timeseries(
         "Time to the first token, p50 and p95",
         "How long until a streamed answer began. Bad: p95 that leaves p50.",
-        prom(quantile(0.5, GEN_AI_FIRST_TOKEN, "$__rate_interval", by=by, where=MODELS), f"{_MODEL} p50"),
-        prom(quantile(0.95, GEN_AI_FIRST_TOKEN, "$__rate_interval", by=by, where=MODELS), f"{_MODEL} p95"),
+        *(
+            prom(
+                quantile(q, FIRST_TOKEN, "$__rate_interval", by=by, where=MODELS),
+                f"{_MODEL} p{q * 100:.0f}",
+                interval=SELDOM,
+            )
+            for q in (0.5, 0.95)
+        ),
         unit="s",
-        interval="2m",
+        max_points=look.FEW_POINTS,
         gap_ms=600_000,
         no_value="No pipeline here tells the time to the first token.",
     )
@@ -239,25 +234,30 @@ def _heat() -> Panel:
         "Distribution of latency",
         "Calls by duration. Two bands are two kinds of prompts, or two models.",
         prom(
-            heat(GEN_AI_DURATION, "$__rate_interval", where=MODELS), "{{le}}", format="heatmap", exemplar=True
+            with_exemplars(heat(CALL_LATENCY, "$__rate_interval", where=MODELS)),
+            "{{le}}",
+            format="heatmap",
+            exemplar=True,
+            interval=SELDOM,
         ),
         unit="s",
-        interval="2m",
+        max_points=look.FEW_POINTS,
         no_value=_NONE,
     )
 
 
 def _errors() -> Panel:
     by = ("gen_ai_provider_name", "error_type")
-    failed = observations(GEN_AI_DURATION, "$__interval", by=by, where=MODELS, error_type=Not(""))
+    failed = increase(CALLS, "$__interval", by=by, where=MODELS, error_type=Not(""))
     return timeseries(
         "Failed calls by provider and error",
         "Calls that ended in an error, in each interval. Rate limits: ask for a higher quota, or send less at once.",
-        prom(f"{failed} > 0", "{{gen_ai_provider_name}} {{error_type}}"),
+        prom(f"{failed} > 0", "{{gen_ai_provider_name}} {{error_type}}", interval=OFTEN),
         unit="short",
         bars=True,
         stacked=True,
         interval="2m",
+        max_points=look.SOME_POINTS,
         calcs=("sum",),
         no_value="No call failed in this time range.",
     )

@@ -8,15 +8,10 @@ from dashboards.grafana.panels import Panel, table
 from dashboards.grafana.targets import prom, sql
 from dashboards.grafana.transformations import merge, organize
 from dashboards.scope import PIPELINES, WHERE_PIPELINES, chosen
-from exporter.catalogue.metrics import (
-    GEN_AI_DURATION,
-    GEN_AI_FIRST_TOKEN,
-    GEN_AI_TOKENS,
-    LLM_BUDGET,
-    LLM_COST,
-)
-from exporter.catalogue.promql import Not, Regex, gauge, increase, observations, observed, quantile
+from exporter.catalogue.metrics import LLM_BUDGET
+from exporter.catalogue.promql import Not, Regex, gauge, increase, quantile
 from exporter.catalogue.recorded import BUDGET_USED
+from exporter.catalogue.summed import CALL_LATENCY, CALLS, COST, FIRST_TOKEN, TOKENS
 
 _BY = ("gen_ai_provider_name", "gen_ai_request_model")
 _MODELS = {
@@ -24,29 +19,24 @@ _MODELS = {
     "gen_ai_provider_name": Regex("$provider"),
     "gen_ai_request_model": Regex("$model"),
 }
-_COSTS = {**PIPELINES, "provider": Regex("$provider"), "request_model": Regex("$model")}
 
 
 def providers() -> Panel:
     """Providers and models side by side."""
-    calls = observations(GEN_AI_DURATION, "$__range", by=_BY, where=_MODELS)
-    failed = observations(GEN_AI_DURATION, "$__range", by=_BY, where=_MODELS, error_type=Not(""))
-    cost = increase(LLM_COST, "$__range", by=("provider", "request_model"), where=_COSTS)
-    named = (
-        f"sum by (gen_ai_provider_name, gen_ai_request_model) (label_replace(label_replace({cost}, "
-        '"gen_ai_provider_name", "$1", "provider", "(.*)"), "gen_ai_request_model", "$1", "request_model", "(.*)"))'
-    )
-    tokens = observed(GEN_AI_TOKENS, "$__range", by=_BY, where=_MODELS)
+    calls = increase(CALLS, "$__range", by=_BY, where=_MODELS)
+    failed = increase(CALLS, "$__range", by=_BY, where=_MODELS, error_type=Not(""))
+    cost = increase(COST, "$__range", by=_BY, where=_MODELS)
+    tokens = increase(TOKENS, "$__range", by=_BY, where=_MODELS)
     figures = {
         "calls": f"round({calls})",
         "failed": f"({failed} or 0 * {calls}) / ({calls} > 0)",
-        "p50": tables.known(quantile(0.5, GEN_AI_DURATION, "$__range", by=_BY, where=_MODELS)),
-        "p95": tables.known(quantile(0.95, GEN_AI_DURATION, "$__range", by=_BY, where=_MODELS)),
-        "first": tables.known(quantile(0.95, GEN_AI_FIRST_TOKEN, "$__range", by=_BY, where=_MODELS)),
-        "in": observed(GEN_AI_TOKENS, "$__range", by=_BY, where=_MODELS, gen_ai_token_type="input"),
-        "out": observed(GEN_AI_TOKENS, "$__range", by=_BY, where=_MODELS, gen_ai_token_type="output"),
-        "cost": named,
-        "price": f"1e6 * {named} / ({tokens} > 0)",
+        "p50": tables.known(quantile(0.5, CALL_LATENCY, "$__range", by=_BY, where=_MODELS)),
+        "p95": tables.known(quantile(0.95, CALL_LATENCY, "$__range", by=_BY, where=_MODELS)),
+        "first": tables.known(quantile(0.95, FIRST_TOKEN, "$__range", by=_BY, where=_MODELS)),
+        "in": increase(TOKENS, "$__range", by=_BY, where=_MODELS, gen_ai_token_type="input"),
+        "out": increase(TOKENS, "$__range", by=_BY, where=_MODELS, gen_ai_token_type="output"),
+        "cost": cost,
+        "price": f"1e6 * {cost} / ({tokens} > 0)",
     }
     titles = {
         "gen_ai_provider_name": "Provider",
@@ -93,7 +83,7 @@ def budgets() -> Panel:
     """What each pipeline spends, and how much of its budget is gone."""
     by = ("pipeline", "environment")
     figures = {
-        "cost": increase(LLM_COST, "$__range", by=by, where=_COSTS),
+        "cost": increase(COST, "$__range", by=by, where=_MODELS),
         "budget": gauge(LLM_BUDGET, by=by, where=PIPELINES),
         "used": gauge(BUDGET_USED, by=by, where=PIPELINES),
     }
@@ -111,11 +101,7 @@ def budgets() -> Panel:
         [prom(expr, ref=ref, instant=True, format="table") for ref, expr in figures.items()],
         no_value="No pipeline here tells what its calls cost, or has declared a budget (llm_budget_usd).",
         columns=[
-            by_name(
-                "Pipeline",
-                min_width=130,
-                links=[links.to_pipeline(links.field("Pipeline"), links.field("Environment"))],
-            ),
+            tables.pipeline_column(min_width=130),
             by_name("Environment", width=105),
             by_name("Cost", width=90, unit="currencyUSD", decimals=2, no_value="not told"),
             by_name("Budget", width=90, unit="currencyUSD", decimals=2, no_value="none"),

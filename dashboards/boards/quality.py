@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dashboards import links, look
+from dashboards import links, look, tables
 from dashboards.grafana.dashboard import Dashboard
 from dashboards.grafana.dashboard import board as a_board
 from dashboards.grafana.fields import Steps, by_name
@@ -13,9 +13,11 @@ from dashboards.grafana.targets import prom
 from dashboards.grafana.transformations import merge, organize, series_table
 from dashboards.grafana.variables import label_values
 from dashboards.scope import PIPELINES, of_pipelines
-from exporter.catalogue.metrics import COMPLETENESS, QUALITY_SCORE, RECORDS, RULE_FAILURES
+from exporter.catalogue.metrics import COMPLETENESS, QUALITY_SCORE
+from exporter.catalogue.metrics import RULE_FAILURES as FAILURES_NOW
 from exporter.catalogue.promql import Regex, gauge, increase, rate, select
 from exporter.catalogue.recorded import SCORE_MEDIAN
+from exporter.catalogue.summed import OFTEN, RECORDS, RULE_FAILURES
 
 _EACH = ("pipeline", "environment", "stage", "stream")
 _RULE = {**PIPELINES, "rule": Regex("$rule")}
@@ -39,7 +41,7 @@ def board() -> Dashboard:
         ],
         variables=[
             *of_pipelines(),
-            label_values("rule", "Rule", select(RULE_FAILURES, where=PIPELINES), "rule", multi=True),
+            label_values("rule", "Rule", select(FAILURES_NOW, where=PIPELINES), "rule", multi=True),
         ],
         links=links.navigation(links.QUALITY),
     )
@@ -163,11 +165,7 @@ def _checks() -> Panel:
         no_value=_NONE,
         max_points=60,
         columns=[
-            by_name(
-                "Pipeline",
-                min_width=150,
-                links=[links.to_pipeline(links.field("Pipeline"), links.field("Environment"))],
-            ),
+            tables.pipeline_column(min_width=150),
             by_name("Environment", width=110),
             by_name("Checked", width=150),
             by_name("Score", width=90, **percent),
@@ -202,6 +200,7 @@ def _rules() -> Panel:
     by = (*_EACH, "rule")
     broken = f"{increase(RULE_FAILURES, '$__range', by=by, where=_RULE)}"
     each = increase(RULE_FAILURES, "$__interval", by=by, where=_RULE)
+    ever = increase(RULE_FAILURES, "$__range", by=by, where=_RULE, at_end=True)
     titles = {
         "rule": "Rule",
         "pipeline": "Pipeline",
@@ -215,7 +214,9 @@ def _rules() -> Panel:
         "The rules that records of the time range broke, the most broken first.",
         [
             prom(_checked(f"round({broken}) > 0", "rule"), ref="broken", instant=True, format="table"),
-            prom(_checked(f"({each}) and round({broken}) > 0", "rule"), "{{rule}}", ref="trend"),
+            prom(
+                _checked(f"({each}) and round({ever}) > 0", "rule"), "{{rule}}", ref="trend", interval=OFTEN
+            ),
         ],
         no_value="No rule was broken in this time range.",
         max_points=40,
@@ -266,6 +267,7 @@ def _scores() -> Panel:
         min=None,
         max=1,
         fill=0,
+        max_points=look.SOME_POINTS,
     )
 
 
@@ -279,6 +281,7 @@ def _completeness() -> Panel:
         min=None,
         max=1,
         fill=0,
+        max_points=look.SOME_POINTS,
     )
 
 
@@ -286,11 +289,16 @@ def _invalid() -> Panel:
     return timeseries(
         "Records a second by validity",
         "Bad: invalid ones rise while valid ones do not.",
-        prom(rate(RECORDS, "$__rate_interval", by=("validity",), where=PIPELINES), "{{validity}}"),
+        prom(
+            rate(RECORDS, "$__rate_interval", by=("validity",), where=PIPELINES),
+            "{{validity}}",
+            interval=OFTEN,
+        ),
         unit="cps",
         stacked=True,
         fill=40,
         interval="1m",
+        max_points=look.SOME_POINTS,
         no_value=_NONE,
         overrides=[by_name("valid", color=look.GREEN), by_name("invalid", color=look.RED)],
     )
@@ -303,11 +311,13 @@ def _broken() -> Panel:
         prom(
             f"topk(15, {increase(RULE_FAILURES, '$__interval', by=('pipeline', 'rule'), where=_RULE)} > 0)",
             "{{rule}} · {{pipeline}}",
+            interval=OFTEN,
         ),
         unit="short",
         bars=True,
         stacked=True,
         interval="2m",
+        max_points=look.SOME_POINTS,
         calcs=("sum",),
         no_value="No rule was broken in this time range.",
     )

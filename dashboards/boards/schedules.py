@@ -13,21 +13,18 @@ from dashboards.grafana.transformations import merge, organize
 from dashboards.scope import PIPELINES, of_pipelines
 from exporter.catalogue.metrics import (
     ALERT_THRESHOLD,
-    EXECUTION_QUEUE_DURATION,
-    EXECUTIONS,
     LAST_SUCCESS,
     PIPELINE_INFO,
-    SCHEDULE_MISSED,
     SCHEDULE_NEXT,
     SCHEDULE_PAUSED,
     SCHEDULE_PERIOD,
 )
 from exporter.catalogue.promql import gauge, heat, increase, quantile
+from exporter.catalogue.recorded import EXECUTIONS, FAILED, SUCCESS_AGE_IN_PERIODS
+from exporter.catalogue.summed import MISSED, OFTEN, QUEUE, SELDOM
 from exporter.catalogue.thresholds import SUCCESS_OBJECTIVE
-from exporter.domain.status import FAILING
 
 _EACH = ("pipeline", "environment")
-_BAD = tuple(sorted(FAILING))
 _SLACK_SECONDS = 60
 """A start this much later than due is none yet: schedulers take their time."""
 _BUDGET: Steps = ((None, look.RED), (0, look.ORANGE), (0.25, look.GREEN))
@@ -65,7 +62,7 @@ def objective() -> str:
 
 def _failed_ratio() -> str:
     ended = increase(EXECUTIONS, "$__range", by=_EACH, where=PIPELINES)
-    failed = increase(EXECUTIONS, "$__range", by=_EACH, where=PIPELINES, status=_BAD)
+    failed = increase(FAILED, "$__range", by=_EACH, where=PIPELINES)
     return f"{failed} / ({ended} > 0)"
 
 
@@ -74,7 +71,7 @@ def _budget_left() -> str:
 
 
 def _figures() -> list[Panel]:
-    missed = increase(SCHEDULE_MISSED, "$__range", by=_EACH, where=PIPELINES)
+    missed = increase(MISSED, "$__range", by=_EACH, where=PIPELINES)
     return [
         stat(
             "Late now",
@@ -132,7 +129,7 @@ def _schedules() -> Panel:
         "success": f"time() - {gauge(LAST_SUCCESS, by=_EACH, where=PIPELINES)}",
         "periods": f"(time() - {gauge(LAST_SUCCESS, by=_EACH, where=PIPELINES)}) / "
         f"({gauge(SCHEDULE_PERIOD, by=_EACH, where=PIPELINES)} > 0)",
-        "missed": f"round({increase(SCHEDULE_MISSED, '$__range', by=_EACH, where=PIPELINES)})",
+        "missed": f"round({increase(MISSED, '$__range', by=_EACH, where=PIPELINES)})",
         "paused": _PAUSED,
     }
     titles = {
@@ -154,11 +151,7 @@ def _schedules() -> Panel:
         no_value="No schedules: they are declared (pipeline.declared), or learnt from regular starts.",
         filterable=True,
         columns=[
-            by_name(
-                "Pipeline",
-                min_width=150,
-                links=[links.to_pipeline(links.field("Pipeline"), links.field("Environment"))],
-            ),
+            tables.pipeline_column(min_width=150),
             by_name("Environment", width=125),
             tables.ago_column("Next start", width=140, no_value=" "),
             by_name(
@@ -199,8 +192,9 @@ def _missed() -> Panel:
         "Missed starts",
         "Starts that were due and did not happen, in each interval, by pipeline.",
         prom(
-            f"topk(15, round({increase(SCHEDULE_MISSED, '$__interval', by=_EACH, where=PIPELINES)}) > 0)",
+            f"topk(15, round({increase(MISSED, '$__interval', by=_EACH, where=PIPELINES)}) > 0)",
             "{{pipeline}} · {{environment}}",
+            interval=OFTEN,
         ),
         unit="short",
         bars=True,
@@ -217,13 +211,13 @@ def _age() -> Panel:
         "Time since the latest success, in periods of the schedule",
         "A saw: it climbs until a success. Bad: a tooth far higher than the others. The ten highest.",
         prom(
-            f"topk(10, (time() - {gauge(LAST_SUCCESS, by=_EACH, where=PIPELINES)}) / "
-            f"({gauge(SCHEDULE_PERIOD, by=_EACH, where=PIPELINES)} > 0))",
+            f"topk(10, {gauge(SUCCESS_AGE_IN_PERIODS, by=_EACH, where=PIPELINES)})",
             "{{pipeline}} · {{environment}}",
         ),
         unit="short",
         decimals=1,
         fill=0,
+        max_points=look.SOME_POINTS,
         steps=((None, look.GREEN), (3, look.RED)),
         line_at_steps=True,
         no_value="No schedules, or no success yet.",
@@ -231,14 +225,14 @@ def _age() -> Panel:
 
 
 def _levels() -> Panel:
-    failed = increase(EXECUTIONS, "$__range", by=_EACH, where=PIPELINES, status=_BAD)
+    failed = increase(FAILED, "$__range", by=_EACH, where=PIPELINES)
     figures = {
         "ended": f"round({increase(EXECUTIONS, '$__range', by=_EACH, where=PIPELINES)})",
         "failed": f"round({failed})",
         "success": f"1 - {_failed_ratio()}",
         "objective": f"{objective()} and on (pipeline, environment) ({_failed_ratio()})",
         "left": _budget_left(),
-        "wait": tables.known(quantile(0.95, EXECUTION_QUEUE_DURATION, "$__range", by=_EACH, where=PIPELINES)),
+        "wait": tables.known(quantile(0.95, QUEUE, "$__range", by=_EACH, where=PIPELINES)),
     }
     titles = {
         "pipeline": "Pipeline",
@@ -258,11 +252,7 @@ def _levels() -> Panel:
         no_value="No execution ended in this time range.",
         filterable=True,
         columns=[
-            by_name(
-                "Pipeline",
-                min_width=150,
-                links=[links.to_pipeline(links.field("Pipeline"), links.field("Environment"))],
-            ),
+            tables.pipeline_column(min_width=150),
             by_name("Environment", width=125),
             by_name("Ended", width=85),
             by_name("Failed", width=85, cell="color-text", steps=((None, look.TEXT), (1, look.RED))),
@@ -289,11 +279,13 @@ def _waits() -> Panel:
         "Time that executions waited before they started, p95",
         "Bad: a climb: more is queued than workers can take. The ten longest.",
         prom(
-            f"topk(10, {quantile(0.95, EXECUTION_QUEUE_DURATION, '$__rate_interval', by=_EACH, where=PIPELINES)})",
+            f"topk(10, {quantile(0.95, QUEUE, '$__rate_interval', by=_EACH, where=PIPELINES)})",
             "{{pipeline}} · {{environment}}",
+            interval=SELDOM,
         ),
         unit="s",
         interval="5m",
+        max_points=look.FEWEST_POINTS,
         gap_ms=3_600_000,
         fill=0,
         no_value="No pipeline here tells when its executions were queued.",
@@ -304,8 +296,9 @@ def _wait_heat() -> Panel:
     return heatmap(
         "Distribution of waits",
         "Executions by how long they waited before they started.",
-        prom(heat(EXECUTION_QUEUE_DURATION, "$__rate_interval", where=PIPELINES), "{{le}}", format="heatmap"),
+        prom(heat(QUEUE, "$__rate_interval", where=PIPELINES), "{{le}}", format="heatmap", interval=SELDOM),
         unit="s",
+        max_points=look.FEWEST_POINTS,
         interval="5m",
         no_value="No pipeline here tells when its executions were queued.",
     )

@@ -17,16 +17,18 @@ from exporter.catalogue.metrics import (
     STREAM_BUFFER,
     STREAM_BYTES,
     STREAM_COMMITS,
-    STREAM_DEAD_LETTERS,
     STREAM_EVENTS,
     STREAM_FILES,
     STREAM_LAG,
     STREAM_LAST_EVENT,
-    STREAM_LATENCY,
     STREAM_PHASE,
     STREAM_TARGET_RATE,
 )
 from exporter.catalogue.promql import Regex, count, gauge, heat, increase, quantile, rate, select
+from exporter.catalogue.summed import DEAD_LETTERS as DEAD_LETTERS_TOTAL
+from exporter.catalogue.summed import OFTEN, SELDOM
+from exporter.catalogue.summed import STREAM_EVENTS as EVENTS_TOTAL
+from exporter.catalogue.summed import STREAM_LATENCY as LATENCY
 
 STREAMS = {**PIPELINES, "stream": Regex("$stream")}
 _EACH = ("pipeline", "environment", "stream", "direction")
@@ -114,14 +116,14 @@ def _figures() -> list[Panel]:
         stat(
             "Dead letters",
             "Events set aside in the time range because they could not be processed. Look at them before they expire.",
-            prom(f"round({increase(STREAM_DEAD_LETTERS, '$__range', where=STREAMS)})", instant=True),
+            prom(f"round({increase(DEAD_LETTERS_TOTAL, '$__range', where=STREAMS)})", instant=True),
             steps=look.COUNT_OF_BAD,
             no_value="none told",
         ),
         stat(
             "Latency p95",
             "95 % of the events of the time range were processed within this time.",
-            prom(quantile(0.95, STREAM_LATENCY, "$__range", where=STREAMS), instant=True),
+            prom(quantile(0.95, LATENCY, "$__range", where=STREAMS), instant=True),
             steps=look.NEUTRAL,
             unit="s",
             no_value="none told",
@@ -132,11 +134,11 @@ def _figures() -> list[Panel]:
 def _streams() -> Panel:
     figures = {
         "rate": rate(STREAM_EVENTS, "5m", by=_EACH, where=STREAMS),
-        "events": f"round({increase(STREAM_EVENTS, '$__range', by=_EACH, where=STREAMS)})",
+        "events": f"round({increase(EVENTS_TOTAL, '$__range', by=_EACH, where=STREAMS)})",
         "lag": gauge(STREAM_LAG, by=_EACH, where=STREAMS),
-        "p95": tables.known(quantile(0.95, STREAM_LATENCY, "$__range", by=_EACH, where=STREAMS)),
+        "p95": tables.known(quantile(0.95, LATENCY, "$__range", by=_EACH, where=STREAMS)),
         "buffer": gauge(STREAM_BUFFER, by=_EACH, where=STREAMS),
-        "dead": f"round({increase(STREAM_DEAD_LETTERS, '$__range', by=_EACH, where=STREAMS)})",
+        "dead": f"round({increase(DEAD_LETTERS_TOTAL, '$__range', by=_EACH, where=STREAMS)})",
         "last": f"1000 * {gauge(STREAM_LAST_EVENT, by=_EACH, where=STREAMS)}",
     }
     titles = {
@@ -159,20 +161,17 @@ def _streams() -> Panel:
         [
             *(prom(expr, ref=ref, instant=True, format="table") for ref, expr in figures.items()),
             prom(
-                rate(STREAM_EVENTS, "$__rate_interval", by=_EACH, where=STREAMS),
+                rate(EVENTS_TOTAL, "$__rate_interval", by=_EACH, where=STREAMS),
                 "{{stream}}",
                 ref="trend",
+                interval=OFTEN,
             ),
         ],
         no_value=_NONE,
         max_points=60,
         filterable=True,
         columns=[
-            by_name(
-                "Pipeline",
-                min_width=120,
-                links=[links.to_pipeline(links.field("Pipeline"), links.field("Environment"))],
-            ),
+            tables.pipeline_column(min_width=120),
             by_name("Environment", width=125),
             by_name("Stream", min_width=120),
             by_name("Way", width=70),
@@ -217,6 +216,7 @@ def _lag() -> Panel:
         steps=((None, look.GREEN), (300, look.RED)),
         line_at_steps=True,
         color_mode="palette-classic",
+        max_points=look.SOME_POINTS,
     )
 
 
@@ -224,10 +224,17 @@ def _rates() -> Panel:
     return timeseries(
         "Events a second, consumed and produced",
         "Consumed below, produced above the line. Bad: one falls while the other stays.",
-        prom(rate(STREAM_EVENTS, "$__rate_interval", where=STREAMS, direction="out"), "produced"),
-        prom(rate(STREAM_EVENTS, "$__rate_interval", where=STREAMS, direction="in"), "consumed"),
+        *(
+            prom(
+                rate(EVENTS_TOTAL, "$__rate_interval", where=STREAMS, direction=direction),
+                name,
+                interval=OFTEN,
+            )
+            for direction, name in (("out", "produced"), ("in", "consumed"))
+        ),
         unit="cps",
         no_value=_NONE,
+        max_points=look.SOME_POINTS,
         min=None,
         overrides=[
             by_name("produced", color=look.GREEN),
@@ -243,6 +250,7 @@ def _buffers() -> Panel:
         prom(f"topk(20, {gauge(STREAM_BUFFER, by=_EACH, where=STREAMS)})", _NAME),
         unit="short",
         no_value="No stream here tells its buffer's depth.",
+        max_points=look.SOME_POINTS,
     )
 
 
@@ -250,11 +258,12 @@ def _dead_letters() -> Panel:
     return timeseries(
         "Dead letters",
         "Events set aside in each interval. Any is worth a look.",
-        prom(f"topk(20, {increase(STREAM_DEAD_LETTERS, '$__interval', by=_EACH, where=STREAMS)} > 0)", _NAME),
+        prom(f"topk(20, {increase(DEAD_LETTERS_TOTAL, '$__interval', by=_EACH, where=STREAMS)} > 0)", _NAME),
         unit="short",
         bars=True,
         stacked=True,
         interval="1m",
+        max_points=look.SOME_POINTS,
         calcs=("sum",),
         no_value="No dead letters in this time range.",
     )
@@ -265,12 +274,12 @@ def _latency() -> Panel:
         "End-to-end latency",
         "From an event's origin to its being processed. Bad: p99 that leaves the others.",
         *(
-            prom(quantile(q, STREAM_LATENCY, "$__rate_interval", where=STREAMS), f"p{q * 100:.0f}")
+            prom(quantile(q, LATENCY, "$__rate_interval", where=STREAMS), f"p{q * 100:.0f}", interval=SELDOM)
             for q in (0.5, 0.95, 0.99)
         ),
         unit="s",
         no_value="No stream here tells its latency.",
-        interval="1m",
+        max_points=look.FEW_POINTS,
         overrides=[by_name(name, color=color) for name, color in look.QUANTILE_COLOR.items()],
     )
 
@@ -279,8 +288,9 @@ def _latency_heat() -> Panel:
     return heatmap(
         "Distribution of latency",
         "Events by latency. A second band is a second kind of event, or a partition that lags.",
-        prom(heat(STREAM_LATENCY, "$__rate_interval", where=STREAMS), "{{le}}", format="heatmap"),
+        prom(heat(LATENCY, "$__rate_interval", where=STREAMS), "{{le}}", format="heatmap", interval=SELDOM),
         unit="s",
+        max_points=look.FEW_POINTS,
         no_value="No stream here tells its latency.",
     )
 
@@ -289,11 +299,16 @@ def _operations() -> Panel:
     return timeseries(
         "Events by operation",
         "Inserts, updates, deletes and whatever else the sources call them. Bad: deletes in a table that only grows.",
-        prom(rate(STREAM_EVENTS, "$__rate_interval", by=("operation",), where=STREAMS), "{{operation}}"),
+        prom(
+            rate(EVENTS_TOTAL, "$__rate_interval", by=("operation",), where=STREAMS),
+            "{{operation}}",
+            interval=OFTEN,
+        ),
         unit="cps",
         stacked=True,
         fill=30,
         no_value=_NONE,
+        max_points=look.SOME_POINTS,
     )
 
 
@@ -310,6 +325,7 @@ def _written() -> Panel:
         prom(f"60 * {written(STREAM_FILES)}", "files"),
         unit="cpm",
         no_value="No stream here writes commits, files or bytes.",
+        max_points=look.SOME_POINTS,
         overrides=[by_name("bytes", unit="Bps", axisPlacement="right", color=look.PURPLE)],
     )
 
@@ -319,10 +335,11 @@ def _target() -> Panel:
     return timeseries(
         "Rate against target",
         "What a traffic pattern asks for, dashed, and what passes. Bad: the line stays below the dashed one.",
-        prom(rate(STREAM_EVENTS, "1m", by=by, where=STREAMS), "{{stream}}"),
+        prom(rate(EVENTS_TOTAL, "$__rate_interval", by=by, where=STREAMS), "{{stream}}", interval=OFTEN),
         prom(f"sum by (pipeline, stream) ({gauge(STREAM_TARGET_RATE, where=STREAMS)})", "{{stream}} target"),
         unit="cps",
         no_value="No traffic pattern is running here.",
+        max_points=look.SOME_POINTS,
         overrides=[
             by_regex(" target$", lineStyle={"fill": "dash", "dash": [8, 8]}, fillOpacity=0, color=look.ORANGE)
         ],
@@ -340,4 +357,5 @@ def _phases() -> Panel:
         mappings=mapping([("1", "in this phase", look.BLUE)]),
         no_value="No traffic pattern is running here.",
         legend_shown=False,
+        max_points=look.SOME_POINTS,
     )

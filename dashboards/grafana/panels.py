@@ -240,6 +240,7 @@ def heatmap(
     no_value: str = "nothing in this time range",
     buckets: int | None = None,
     links: Sequence[Link] = (),
+    max_points: int | None = None,
 ) -> Panel:
     """Counts by value over time.
 
@@ -256,6 +257,7 @@ def heatmap(
         description=description,
         targets=[target],
         interval=interval,
+        max_points=max_points,
         properties=style(no_value=no_value, links=links, scaleDistribution={"type": "linear"}),
         options={
             "calculate": buckets is not None,

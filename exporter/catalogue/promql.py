@@ -69,7 +69,7 @@ def gauge(
 def count(metric: Metric, *, by: Iterable[str] = (), where: Where = None, **labels: Wanted) -> str:
     """Number of label sets of a gauge."""
     _need(metric, Kind.GAUGE, Kind.SUMMARY)
-    inner = _without_replicas(select(metric, where=where, **labels))
+    inner = _without_replicas(metric, select(metric, where=where, **labels))
     return f"count{_by(metric, by)}({inner})"
 
 
@@ -82,11 +82,21 @@ def rate(
 
 
 def increase(
-    metric: Metric, window: str, *, by: Iterable[str] = (), where: Where = None, **labels: Wanted
+    metric: Metric,
+    window: str,
+    *,
+    by: Iterable[str] = (),
+    where: Where = None,
+    at_end: bool = False,
+    **labels: Wanted,
 ) -> str:
-    """How much a counter grew within the window, added up by labels."""
+    """How much a counter grew within the window, added up by labels.
+
+    `at_end`: before the end of a chart, the same at each of its points; it is worked out once.
+    """
     _need(metric, Kind.COUNTER)
-    return _folded("sum", metric, f"increase({select(metric, where=where, **labels)}[{window}])", by)
+    at = " @ end()" if at_end else ""
+    return _folded("sum", metric, f"increase({select(metric, where=where, **labels)}[{window}]{at})", by)
 
 
 def total(metric: Metric, *, by: Iterable[str] = (), where: Where = None, **labels: Wanted) -> str:
@@ -149,7 +159,7 @@ def _need(metric: Metric, *kinds: Kind) -> None:
 
 def _folded(operator: str, metric: Metric, inner: str, by: Iterable[str]) -> str:
     by = tuple(by)
-    folded = _without_replicas(inner)
+    folded = _without_replicas(metric, inner)
     return f"{operator}{_by(metric, by)}({folded})" if by or operator == "sum" else folded
 
 
@@ -161,7 +171,9 @@ def _by(metric: Metric, by: Iterable[str]) -> str:
     return f" by ({', '.join(by)}) " if by else ""
 
 
-def _without_replicas(inner: str) -> str:
+def _without_replicas(metric: Metric, inner: str) -> str:
+    if ":" in metric.name:  # a recorded one, in which replicas are folded already
+        return inner
     return f"max without ({', '.join(REPLICA_LABELS)}) ({inner})"
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from exporter.catalogue import metrics as m
 from exporter.catalogue.metric import Kind, Metric, Scope
 from exporter.catalogue.promql import Not, Regex, gauge, increase, mean, quantile, rate, select, total
+from exporter.catalogue.summed import BUCKETS, OFTEN, SELDOM, TOTALS
 from exporter.catalogue.thresholds import (
     ENABLED,
     LLM_BUDGET_DAYS,
@@ -45,6 +46,11 @@ class Recording:
     metric: Metric
     expr: str
     labels: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def record(self) -> str:
+        """Name of the series: of a histogram only its buckets are recorded."""
+        return self.metric.name + ("_bucket" if self.metric.kind is Kind.HISTOGRAM else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +120,9 @@ SLOWDOWN = _metric(
 )
 SUCCESS_AGE_LIMIT = _metric(
     "pipeline:success_age_seconds:limit", "How old the latest success of a pipeline may be.", "owner"
+)
+SUCCESS_AGE_IN_PERIODS = _metric(
+    "pipeline:success_age:periods", "Time since the latest success, in periods of the schedule."
 )
 STAGE_P95 = _metric(
     "stage:stage_duration_seconds:p95_1h", "95th percentile of the durations of an hour.", scope=Scope.STAGE
@@ -192,6 +201,11 @@ def _success_age_limit() -> str:
     return f"{told} or {on()} clamp_min({derived}, {LEAST_SUCCESS_AGE})"
 
 
+def _success_age_in_periods() -> str:
+    period = gauge(m.SCHEDULE_PERIOD, by=PIPELINE)
+    return f"(time() - {gauge(m.LAST_SUCCESS, by=PIPELINE)}) / ({period} > 0)"
+
+
 def _slowdown(recent: Metric, earlier: Metric, by: tuple[str, ...]) -> str:
     return f"{gauge(recent, by=by)} / ({gauge(earlier, by=by)} > 0)"
 
@@ -239,6 +253,7 @@ GROUPS: tuple[RecordingGroup, ...] = (
             Recording(DURATION_P95, quantile(0.95, m.EXECUTION_DURATION, "1h", by=PIPELINE)),
             Recording(SLOWDOWN, _slowdown(m.RECENT_DURATION, m.EARLIER_DURATION, PIPELINE)),
             Recording(SUCCESS_AGE_LIMIT, _success_age_limit()),
+            Recording(SUCCESS_AGE_IN_PERIODS, _success_age_in_periods()),
         ),
     ),
     RecordingGroup(
@@ -275,6 +290,12 @@ GROUPS: tuple[RecordingGroup, ...] = (
             Recording(CALLS_FAILED, _calls(Not(""))),
             Recording(CALLS_LIMITED, _calls(RATE_LIMITED)),
         ),
+    ),
+    RecordingGroup(
+        "pipelines recorded totals", OFTEN, tuple(Recording(each.metric, each.expr) for each in TOTALS)
+    ),
+    RecordingGroup(
+        "pipelines recorded buckets", SELDOM, tuple(Recording(each.metric, each.expr) for each in BUCKETS)
     ),
 )
 RECORDED: tuple[Metric, ...] = tuple(dict.fromkeys(rule.metric for group in GROUPS for rule in group.rules))

@@ -12,6 +12,7 @@ from dashboards.__main__ import FOLDER
 from dashboards.boards import all_boards
 from dashboards.generated import changed, texts
 from exporter.catalogue.metrics import CATALOGUE
+from exporter.catalogue.summed import BUCKETS, TOTALS
 from tests.support.boards import Json, Query, boards, panels, promql, queries, variables_used
 from tests.support.promql import metric_of, selectors, unknown
 
@@ -197,10 +198,12 @@ NOT_SHOWN = {
 
 
 def test_every_metric_is_on_a_panel() -> None:
+    """By itself, or as a total that is recorded of it."""
     asked = {
         metric_of(selector.metric)
         for query in queries()
         if query.language == "promql"
         for selector in selectors(promql(query.text, VALUES))
     }
+    asked |= {total.of.name for total in (*TOTALS, *BUCKETS) if total.metric.name in asked}
     assert {metric.name for metric in CATALOGUE} - asked - NOT_SHOWN == set()

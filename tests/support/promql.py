@@ -84,7 +84,7 @@ def _exposed(metric: Metric) -> dict[str, frozenset[str]]:
 
 
 _ALL = (*CATALOGUE, *RECORDED, *FOREIGN)
-_HISTOGRAMS = frozenset(metric.name for metric in CATALOGUE if metric.kind is Kind.HISTOGRAM)
+_HISTOGRAMS = frozenset(metric.name for metric in _ALL if metric.kind is Kind.HISTOGRAM)
 _EXPOSED = {name: labels for metric in _ALL for name, labels in _exposed(metric).items()}
 
 
