@@ -29,8 +29,11 @@ from exporter.store.writes import write
 INTERVAL = 5.0
 """Seconds between two looks."""
 
-AWAY = 60 * SECOND
+AWAY = 15 * SECOND
 """Without a sign of any replica for longer than this, the exporter was away, and silence proves nothing."""
+
+BACK = 30 * SECOND
+"""So long after it is back: whoever waited for it tries again at intervals that have grown meanwhile."""
 
 STEP = 200
 """Rows worked on in one transaction."""
@@ -100,10 +103,17 @@ class Keeper:
 
 
 def be_alive(engine: Engine, now: int) -> int:
-    """Note that the exporter runs; since when it has, without a longer pause, in microseconds."""
+    """Note that the exporter runs; since when its silence proves something, in microseconds.
+
+    That is when it was first started, or, after a pause, when those who waited for it must have noticed its return.
+    """
     with writing(engine) as connection:
         row = connection.execute(select(schema.clock)).one()
-        up_since: int = row.up_since if now - row.alive_at <= AWAY and row.up_since else now
+        up_since: int = row.up_since
+        if not row.alive_at:
+            up_since = now
+        elif now - row.alive_at > AWAY:
+            up_since = now + BACK
         connection.execute(update(schema.clock).values(alive_at=max(now, row.alive_at), up_since=up_since))
     return up_since
 

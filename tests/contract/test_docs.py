@@ -167,7 +167,8 @@ NUMBERS = {
     "docs/architecture.md": [
         f"up to {writer.GROUP} events",
         f"every {keeper.INTERVAL:.0f} seconds",
-        f"longer than {keeper.AWAY // 1_000_000} seconds",
+        f"longer than {keeper.AWAY // 1_000_000} seconds, the exporter was away: silence and starts of that time, and of the "
+        f"{keeper.BACK // 1_000_000} seconds after",
         f"At most {MOST_MARKS} marks",
         f"last {state.RECENT} ends, the last {state.SUCCESSES} successes ({state.STAGE_SUCCESSES} of a stage)",
         f"and the last {state.STARTS} starts",
@@ -182,7 +183,7 @@ NUMBERS = {
     "docs/operations.md": [
         f"up to {2 * POOL_SIZE} connections",
         f"waits {BUSY_SECONDS} seconds for a lock",
-        f"away after {keeper.AWAY // 1_000_000} seconds",
+        f"away after {keeper.AWAY // 1_000_000} seconds, and until {keeper.BACK // 1_000_000} seconds after",
         f"up to {writer.GROUP} events",
         "a pipeline takes {}, a stage {}, a stream {}, a model {}, at least".format(*CAP),
         f"about {round(100 * (CAP[0] + 10 * CAP[1]), -3)} series",

@@ -20,8 +20,8 @@ from tests.support.postgresql import PostgreSQL
 from tests.support.program import Program, wait_for
 from tests.support.prometheus import Prometheus
 
-SPEED = 12
-LENGTH_SECONDS = 100
+SPEED = 20
+LENGTH_SECONDS = 60
 """Twenty minutes of the demo's story: each of its incidents has happened by then."""
 MOST_CHOICES = 200
 

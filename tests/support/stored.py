@@ -17,7 +17,7 @@ from exporter.domain.times import SECOND, to_micros
 from exporter.store import schema
 from exporter.store.apply import apply
 from exporter.store.engine import open_engine
-from exporter.store.keeper import Keeper
+from exporter.store.keeper import AWAY, Keeper
 from exporter.store.limits import Limits
 from exporter.store.migrate import migrate
 from exporter.store.state import ClockState, ComponentState, PipelineState
@@ -59,9 +59,7 @@ class Stored:
         """Let the store's clock go on, in steps that it is seen to live through, and let it look after itself."""
         end = self.now + round(seconds * SECOND)
         while self.now < end:
-            self.now = (
-                min(end, self.now + 30 * SECOND) if end - self.now < 3600 * SECOND else self.now + 59 * SECOND
-            )
+            self.now = min(end, self.now + AWAY)
             self.keeper.look()
 
     def rows(self, table: Any, *where: Any) -> list[Any]:

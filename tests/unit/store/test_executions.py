@@ -164,6 +164,18 @@ def test_a_run_is_not_lost_for_the_time_that_the_exporter_was_away(store: Stored
     assert store.execution().status == "lost"
 
 
+def test_a_restart_of_half_a_minute_is_not_held_against_runs_with_a_short_heartbeat(store: Stored) -> None:
+    store.pass_time(60)
+    store.put(started(60, heartbeat_seconds=10))
+    store.now += 36 * SECOND  # nobody looked
+    store.keeper.look()
+    store.pass_time(20)
+    assert store.execution().status == "running", "its client still waits to try again"
+    store.put(event(e.ExecutionHeartbeat(**NAMES), 116))
+    store.pass_time(45)
+    assert store.execution().status == "lost", "what is silent after that is lost"
+
+
 def test_a_fixed_patience_goes_for_runs_without_a_heartbeat(database_url: str) -> None:
     with stored(database_url, Limits(lost_after=timedelta(minutes=5))) as store:
         store.pass_time(600)
