@@ -20,7 +20,7 @@ from exporter.catalogue.metrics import (
     SCHEDULE_PERIOD,
 )
 from exporter.catalogue.promql import gauge, heat, increase, quantile
-from exporter.catalogue.recorded import EXECUTIONS, FAILED, SUCCESS_AGE_IN_PERIODS
+from exporter.catalogue.recorded import EXECUTIONS, FAILED, JUDGED, QUEUE_P95, SUCCESS_AGE_IN_PERIODS
 from exporter.catalogue.summed import MISSED, OFTEN, QUEUE, SELDOM
 from exporter.catalogue.thresholds import SUCCESS_OBJECTIVE
 
@@ -61,9 +61,9 @@ def objective() -> str:
 
 
 def _failed_ratio() -> str:
-    ended = increase(EXECUTIONS, "$__range", by=_EACH, where=PIPELINES)
+    judged = increase(JUDGED, "$__range", by=_EACH, where=PIPELINES)
     failed = increase(FAILED, "$__range", by=_EACH, where=PIPELINES)
-    return f"{failed} / ({ended} > 0)"
+    return f"{failed} / ({judged} > 0)"
 
 
 def _budget_left() -> str:
@@ -246,8 +246,8 @@ def _levels() -> Panel:
     }
     return table(
         "Service levels",
-        "Over the time range. Budget left: of the failures that the objective allows; below zero it is missed. The "
-        "objective is declared as label alerts.success_objective.",
+        "Over the time range. Success: of what succeeded or failed. Budget left: of the failures that the objective "
+        "allows; below zero it is missed. The objective is declared as label alerts.success_objective.",
         [prom(expr, ref=ref, instant=True, format="table") for ref, expr in figures.items()],
         no_value="No execution ended in this time range.",
         filterable=True,
@@ -277,15 +277,14 @@ def _levels() -> Panel:
 def _waits() -> Panel:
     return timeseries(
         "Time that executions waited before they started, p95",
-        "Bad: a climb: more is queued than workers can take. The ten longest.",
+        "Of the hour before. Bad: a climb: more is queued than workers can take. The ten longest.",
         prom(
-            f"topk(10, {quantile(0.95, QUEUE, '$__rate_interval', by=_EACH, where=PIPELINES)})",
+            f"topk(10, {tables.known(gauge(QUEUE_P95, by=_EACH, where=PIPELINES))})",
             "{{pipeline}} · {{environment}}",
-            interval=SELDOM,
         ),
         unit="s",
         interval="5m",
-        max_points=look.FEWEST_POINTS,
+        max_points=look.SOME_POINTS,
         gap_ms=3_600_000,
         fill=0,
         no_value="No pipeline here tells when its executions were queued.",

@@ -114,6 +114,7 @@ DURATION_P50 = _metric(
 DURATION_P95 = _metric(
     "pipeline:execution_duration_seconds:p95_1h", "95th percentile of an hour's durations."
 )
+QUEUE_P95 = _metric("pipeline:queue_duration_seconds:p95_1h", "95th percentile of an hour's waits.")
 SLOWDOWN = _metric(
     "pipeline:execution_duration:slowdown_ratio",
     "Median duration of the latest 5 successes, as a multiple of the one before.",
@@ -251,6 +252,7 @@ GROUPS: tuple[RecordingGroup, ...] = (
             *(rule for window in BURN_WINDOWS for rule in _burn(window)),
             Recording(DURATION_P50, quantile(0.5, m.EXECUTION_DURATION, "1h", by=PIPELINE)),
             Recording(DURATION_P95, quantile(0.95, m.EXECUTION_DURATION, "1h", by=PIPELINE)),
+            Recording(QUEUE_P95, quantile(0.95, m.EXECUTION_QUEUE_DURATION, "1h", by=PIPELINE)),
             Recording(SLOWDOWN, _slowdown(m.RECENT_DURATION, m.EARLIER_DURATION, PIPELINE)),
             Recording(SUCCESS_AGE_LIMIT, _success_age_limit()),
             Recording(SUCCESS_AGE_IN_PERIODS, _success_age_in_periods()),

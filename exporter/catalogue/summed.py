@@ -14,7 +14,7 @@ from exporter.catalogue import metrics as m
 from exporter.catalogue.metric import Kind, Metric
 from exporter.catalogue.promql import select
 
-OFTEN, SELDOM = "30s", "2m"
+OFTEN, SELDOM = "1m", "2m"
 """How often totals are recorded, and how often buckets of histograms, of which there are many."""
 
 _MODEL = ("gen_ai_provider_name", "gen_ai_request_model")
