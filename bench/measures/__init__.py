@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from bench.measures import batches, change, history, memory, panels, scrape, singles, start, traces
+from bench.measures import (
+    batches,
+    change,
+    dashboards,
+    history,
+    memory,
+    panels,
+    scrape,
+    singles,
+    start,
+    traces,
+)
 from bench.result import Row
 from bench.setting import Setting
 
@@ -18,6 +29,7 @@ MEASURES: Mapping[str, Measure] = {
     "history": history.measure,
     "traces": traces.measure,
     "panels": panels.measure,
+    "dashboards": dashboards.measure,
     "start": start.measure,
     "memory": memory.measure,
 }
