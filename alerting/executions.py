@@ -106,7 +106,7 @@ GROUP = AlertGroup(
             both(exceeds(_failures, t.PAGE_AFTER_FAILURES, ">="), ALIVE),
             Severity.CRITICAL,
             "so many runs in a row failed, timed out or were lost",
-            f"{NAME} failed {value(Form.COUNT)} times in a row",
+            f"{NAME} failed{{{{ if gt $value 1.0 }}}} {value(Form.COUNT)} times in a row{{{{ end }}}}",
             _FAILURES,
             ON_PIPELINE,
             thresholds=(t.PAGE_AFTER_FAILURES,),

@@ -8,10 +8,15 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import requests
+
 from alerting.alertmanager.configuration import configuration, write
 from alerting.alertmanager.document import table
 from alerting.alertmanager.routing import read_routes
 from alerting.alertmanager.settings import PREFIX, BadSetting, read
+
+TIME_OUT = 10
+"""Seconds."""
 
 SWITCHES = ("EMAIL_TO", "SLACK_WEBHOOK_URL", "TEAMS_WEBHOOK_URL", "PAGERDUTY_ROUTING_KEY", "WEBHOOK_URL")
 
@@ -22,6 +27,8 @@ def main(argv: Sequence[str] | None = None, environment: Mapping[str, str] = os.
     if arguments.variables:
         print(table())
         return 0
+    if arguments.reload:
+        return reload(arguments.reload)
     folder = arguments.folder.absolute()
     try:
         settings = read(environment, arguments.secrets)
@@ -44,6 +51,23 @@ def main(argv: Sequence[str] | None = None, environment: Mapping[str, str] = os.
     return 0
 
 
+def reload(url: str) -> int:
+    """Has an Alertmanager that runs read its configuration again; one that does not run will read it when it starts."""
+    try:
+        answer = requests.post(f"{url.rstrip('/')}/-/reload", timeout=TIME_OUT)
+    except requests.ConnectionError:
+        print("Alertmanager does not run yet: it reads this when it starts.")
+        return 0
+    except requests.RequestException as error:
+        print(f"{url}: not reloaded: {type(error).__name__}", file=sys.stderr)
+        return 1
+    if not answer.ok:
+        print(f"{url}: not reloaded, and goes on as before: {answer.text.strip()}", file=sys.stderr)
+        return 1
+    print("Alertmanager has read it.")
+    return 0
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m alerting.alertmanager", description=__doc__)
     parser.add_argument("folder", type=Path, nargs="?", default=Path("/etc/alertmanager"), help="where to")
@@ -58,6 +82,9 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         default=Path("/etc/pipeline-alerts/routes.yml"),
         help="file that sends pipelines to teams; may be absent",
+    )
+    parser.add_argument(
+        "--reload", metavar="URL", help="write nothing; have the Alertmanager there read what was written"
     )
     parser.add_argument("--variables", action="store_true", help="print the table of variables and end")
     return parser

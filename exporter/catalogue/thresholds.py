@@ -18,7 +18,8 @@ class BadThreshold(ValueError):
 class Threshold:
     """One threshold. Without a default, its alert is silent until somebody sets it.
 
-    `least` and `most` bound the values that make sense; `choices` are the only ones, if there are any.
+    `least` and `most` bound the values that make sense; `choices` are the only ones, if there are any; `whole`: no parts of
+    one.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Threshold:
     least: float = 0.0
     most: float = 1e12
     choices: tuple[float, ...] = ()
+    whole: bool = False
 
     def parse(self, value: object) -> float:
         """A value as it was declared. Raises BadThreshold."""
@@ -36,8 +38,12 @@ class Threshold:
             if number not in self.choices:
                 raise BadThreshold(f"expected one of {', '.join(f'{choice:g}' for choice in self.choices)}")
         elif number < self.least or number > self.most:
-            upper = f" to {self.most:g}" if self.most < 1e12 else " or more"
-            raise BadThreshold(f"expected a number from {self.least:g}{upper}, got {number:g}")
+            wanted = (
+                f"from {self.least:g} to {self.most:g}" if self.most < 1e12 else f"of {self.least:g} or more"
+            )
+            raise BadThreshold(f"expected a number {wanted}, got {number:g}")
+        if self.whole and not number.is_integer():
+            raise BadThreshold(f"expected a whole number, got {number:g}")
         return number
 
 
@@ -56,7 +62,12 @@ def _number(value: object) -> float:
 ENABLED = Threshold("enabled", 1, "", "0 switches every alert of the pipeline off", choices=(0, 1))
 
 PAGE_AFTER_FAILURES = Threshold(
-    "page_after_failures", 3, "runs", "failures in a row that wake somebody; 1: each of them does", least=1
+    "page_after_failures",
+    3,
+    "runs",
+    "failures in a row that wake somebody; 1: each of them does",
+    least=1,
+    whole=True,
 )
 SUCCESS_OBJECTIVE = Threshold(
     "success_objective", 0.99, "ratio", "part of the runs that shall succeed", least=0.5, most=0.99999
@@ -67,6 +78,7 @@ BURN_MIN_EXECUTIONS = Threshold(
     "runs",
     "fewer runs than this within a window do not tell its error rate",
     least=1,
+    whole=True,
 )
 RUNNING_LONG_RATIO = Threshold(
     "running_long_ratio",
@@ -99,6 +111,7 @@ MISSED_STARTS = Threshold(
     "starts",
     "missed starts that are told, counted over 15 minutes or since the last start",
     least=1,
+    whole=True,
 )
 SUCCESS_AGE = Threshold(
     "success_age_seconds",

@@ -36,6 +36,10 @@ NOT_FOUND: dict[int | str, dict[str, Any]] = {404: {"description": "Not known he
 """What the OpenAPI document says of them."""
 
 
+TITLES = {413: "Content Too Large", 422: "Unprocessable Content"}
+"""As RFC 9110 calls them; Python's own names for these differ between its versions."""
+
+
 class Problem(Exception):
     """Something that a request cannot have. `errors`: its wrong parts, if any."""
 
@@ -44,7 +48,7 @@ class Problem(Exception):
     ) -> None:
         super().__init__(detail)
         self.status = status
-        self.title = title or HTTPStatus(status).phrase
+        self.title = title or TITLES.get(status) or HTTPStatus(status).phrase
         self.detail = detail
         self.errors = list(errors)
 

@@ -207,7 +207,7 @@ def of_commands() -> set[str]:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_options_and_variables_named_exist(name: str) -> None:
-    of_others = {"enable-feature", "web"}  # Prometheus'
+    of_others = {"enable-feature", "web", "profile"}  # Prometheus' and Docker's
     of_demo = {"url", "speed", "seed", "backfill", "resume", "history-only"}
     assert all(f'"--{option}"' in Path(demo.__file__).read_text(encoding="utf-8") for option in of_demo)
     options = set(re.findall(r"`--([a-z-]+)", TEXTS[name]))

@@ -29,12 +29,7 @@ def services() -> dict[str, dict[str, Any]]:
 
 def one_shots() -> set[str]:
     """Services that do something and end."""
-    return {
-        name
-        for service in services().values()
-        for name, wanted in service.get("depends_on", {}).items()
-        if wanted["condition"] == "service_completed_successfully"
-    }
+    return {name for name, service in services().items() if service["restart"] == "no"}
 
 
 def lasting() -> list[str]:

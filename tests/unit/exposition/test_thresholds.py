@@ -64,7 +64,7 @@ def test_thresholds_count_towards_the_budget_of_series(database_url: str) -> Non
         ("alerts.stream_lag_seconds", "nan", "expected a number, got 'nan'"),
         ("alerts.stream_lag_seconds", "1" * 400, "expected a number"),
         ("alerts.stream_lag_seconds", 10**400, "expected a number"),
-        ("alerts.stream_lag_seconds", -1, "expected a number from 1 or more, got -1"),
+        ("alerts.stream_lag_seconds", -1, "expected a number of 1 or more, got -1"),
         ("alerts.retry_ratio", 1.5, "expected a number from 0 to 1, got 1.5"),
         ("alerts.retry_ratio", True, "expected a number"),
         ("alerts.retry_ratio", None, "expected a number"),
