@@ -99,5 +99,5 @@ LEVEL = mapping(
 )
 UP_DOWN = mapping([("0", "down", RED), ("1", "up", GREEN)])
 
-SOME_POINTS, FEW_POINTS, FEWEST_POINTS = 300, 100, 48
+SOME_POINTS, FEW_POINTS, FEWEST_POINTS = 150, 72, 48
 """Most points of charts that read many series, many buckets of histograms, and buckets of every pipeline."""

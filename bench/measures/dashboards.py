@@ -63,6 +63,7 @@ def seconds(prometheus: Prometheus, board: Json, range_: Range) -> float:
     values = {"asked_at": str(range_.end // SECOND)}
     if board["uid"] in _ONE_PIPELINE:
         values |= {"environment": "production", "pipeline": name_of(0), "stage": "stage_0"}
+        values |= {"quoted_environment": '"production"', "quoted_pipeline": f'"{name_of(0)}"'}
         values |= {"execution_id": _RUN, "running_id": _RUN}
     with requests.Session() as session, ThreadPoolExecutor(CONNECTIONS) as connections:
 

@@ -15,18 +15,15 @@ from dashboards.scope import PIPELINES, of_pipelines
 from exporter.catalogue.metric import Metric
 from exporter.catalogue.metrics import (
     STREAM_BUFFER,
-    STREAM_BYTES,
-    STREAM_COMMITS,
     STREAM_EVENTS,
-    STREAM_FILES,
     STREAM_LAG,
     STREAM_LAST_EVENT,
     STREAM_PHASE,
     STREAM_TARGET_RATE,
 )
 from exporter.catalogue.promql import Regex, count, gauge, heat, increase, quantile, rate, select
+from exporter.catalogue.summed import BYTES, COMMITS, FILES, OFTEN, SELDOM
 from exporter.catalogue.summed import DEAD_LETTERS as DEAD_LETTERS_TOTAL
-from exporter.catalogue.summed import OFTEN, SELDOM
 from exporter.catalogue.summed import STREAM_EVENTS as EVENTS_TOTAL
 from exporter.catalogue.summed import STREAM_LATENCY as LATENCY
 
@@ -159,7 +156,12 @@ def _streams() -> Panel:
         "Streams",
         "Each table, topic or queue, the most lagging first. Bad: red lag, dead letters, a last event long ago.",
         [
-            *(prom(expr, ref=ref, instant=True, format="table") for ref, expr in figures.items()),
+            *(
+                prom(expr, ref=ref, instant=True, format="table")
+                for ref, expr in tables.filled(
+                    figures, gauge(STREAM_LAST_EVENT, by=_EACH, where=STREAMS), _EACH
+                ).items()
+            ),
             prom(
                 rate(EVENTS_TOTAL, "$__rate_interval", by=_EACH, where=STREAMS),
                 "{{stream}}",
@@ -320,9 +322,9 @@ def _written() -> Panel:
         "Written to the target",
         "Bytes a second on the right, commits and files a minute on the left. Bad: files climb while bytes do not "
         "(many small files).",
-        prom(written(STREAM_BYTES), "bytes"),
-        prom(f"60 * {written(STREAM_COMMITS)}", "commits"),
-        prom(f"60 * {written(STREAM_FILES)}", "files"),
+        prom(written(BYTES), "bytes", interval=OFTEN),
+        prom(f"60 * {written(COMMITS)}", "commits", interval=OFTEN),
+        prom(f"60 * {written(FILES)}", "files", interval=OFTEN),
         unit="cpm",
         no_value="No stream here writes commits, files or bytes.",
         max_points=look.SOME_POINTS,

@@ -59,6 +59,9 @@ _STREAM_EVENTS = _total(
 _DEAD_LETTERS = _total(
     "stream:dead_letters:total", m.STREAM_DEAD_LETTERS, "Events of a stream that were set aside.", *_STREAM
 )
+_COMMITS = _total("stream:commits:total", m.STREAM_COMMITS, "Commits written to a stream's target.", *_STREAM)
+_FILES = _total("stream:files:total", m.STREAM_FILES, "Files written to a stream's target.", *_STREAM)
+_BYTES = _total("stream:bytes:total", m.STREAM_BYTES, "Bytes written to a stream's target.", *_STREAM)
 _STREAM_LATENCY = _buckets(
     "stream:latency_seconds:histogram",
     m.STREAM_LATENCY,
@@ -122,10 +125,24 @@ STREAM_EVENTS, DEAD_LETTERS, STREAM_LATENCY = (
     _DEAD_LETTERS.metric,
     _STREAM_LATENCY.metric,
 )
+COMMITS, FILES, BYTES = _COMMITS.metric, _FILES.metric, _BYTES.metric
 MISSED, QUEUE = _MISSED.metric, _QUEUE.metric
 RECORDS, RULE_FAILURES = _RECORDS.metric, _RULE_FAILURES.metric
 CALLS, CALL_LATENCY, FIRST_TOKEN = _CALLS.metric, _CALL_LATENCY.metric, _FIRST_TOKEN.metric
 TOKENS, CACHED, COST = _TOKENS.metric, _CACHED.metric, _COST.metric
 
-TOTALS = (_STREAM_EVENTS, _DEAD_LETTERS, _MISSED, _RECORDS, _RULE_FAILURES, _CALLS, _TOKENS, _CACHED, _COST)
+TOTALS = (
+    _STREAM_EVENTS,
+    _DEAD_LETTERS,
+    _COMMITS,
+    _FILES,
+    _BYTES,
+    _MISSED,
+    _RECORDS,
+    _RULE_FAILURES,
+    _CALLS,
+    _TOKENS,
+    _CACHED,
+    _COST,
+)
 BUCKETS = (_STREAM_LATENCY, _QUEUE, _CALL_LATENCY, _FIRST_TOKEN)
