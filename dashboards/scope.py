@@ -17,12 +17,8 @@ ONE_STAGE: dict[str, Wanted] = {**ONE_PIPELINE, "stage": "$stage"}
 
 
 def chosen(column: str, variable: str) -> str:
-    """SQL condition: the column is among the variable's values, or all are chosen.
-
-    All means `.*`, for PromQL's sake, and Grafana puts that into SQL as it stands: hence a text in dollar quotes.
-    """
-    values = f"$names$${{{variable}:pipe}}$names$"
-    return f"({values} = '.*' OR {column} = ANY(string_to_array({values}, '|')))"
+    """SQL condition: the column is among the variable's values. It stands, and holds for none, where there are none."""
+    return f"{column} = ANY(ARRAY[${{{variable}:sqlstring}}]::text[])"
 
 
 WHERE_PIPELINES = f"{chosen('pipeline', 'pipeline')} AND {chosen('environment', 'environment')}"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from dashboards import links, look
 from dashboards.grafana.fields import by_name, by_regex
 from dashboards.grafana.json import Json
 from dashboards.grafana.panels import Panel, table
-from dashboards.grafana.targets import sql
+from dashboards.grafana.targets import Target, prom, sql
 from exporter.domain.status import FAILING
 
 BAD = "(" + ", ".join(f"'{status}'" for status in sorted(FAILING)) + ")"
@@ -30,6 +31,19 @@ FAILED_STAGE = f"""
 
 HIDDEN = by_regex("^(execution_id|from_ms|to_ms)$", hidden=True)
 """Columns that only links read."""
+
+
+def instant(figures: Mapping[str, str], rows: str, by: Iterable[str]) -> list[Target]:
+    """Queries of a table by refId, each with a value for every row of the query `rows`: NaN where it has
+    none of its own.
+
+    Grafana merges tables by the columns that all of them have, and an empty answer has none.
+    """
+    keys = ", ".join(by)
+    return [
+        prom(f"({expr}) or on ({keys}) ({rows}) * NaN", ref=ref, instant=True, format="table")
+        for ref, expr in figures.items()
+    ]
 
 
 def shortened(text: str, length: int) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dashboards import links, look, tables
+from dashboards import charts, links, look, tables
 from dashboards.grafana.dashboard import Dashboard
 from dashboards.grafana.dashboard import board as a_board
 from dashboards.grafana.fields import by_name
@@ -149,7 +149,7 @@ def _sources() -> Panel:
         "Ways in",
         "Where events come from. Bad: a last event long ago from a source that is never silent, or any refused. "
         "Repeats are harmless: they were counted once.",
-        [prom(expr, ref=ref, instant=True, format="table") for ref, expr in figures.items()],
+        tables.instant(figures, gauge(SOURCE_LAST_EVENT, by=("source",)), ("source",)),
         no_value="No event has come yet.",
         columns=[
             by_name("Way in", min_width=140),
@@ -223,10 +223,7 @@ def _commits() -> Panel:
     return timeseries(
         "Time to make a group of events durable",
         "p50, p95 and p99. Bad: p99 of seconds: the database's disk is slow, or somebody holds a lock.",
-        *(
-            prom(quantile(q, COMMIT_SECONDS, "$__rate_interval"), f"p{q * 100:.0f}")
-            for q in (0.5, 0.95, 0.99)
-        ),
+        *charts.quantiles(COMMIT_SECONDS, {}),
         unit="s",
         overrides=[by_name(name, color=color) for name, color in look.QUANTILE_COLOR.items()],
     )

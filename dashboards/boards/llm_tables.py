@@ -5,7 +5,7 @@ from __future__ import annotations
 from dashboards import links, look, tables
 from dashboards.grafana.fields import by_name, by_regex
 from dashboards.grafana.panels import Panel, table
-from dashboards.grafana.targets import prom, sql
+from dashboards.grafana.targets import sql
 from dashboards.grafana.transformations import merge, organize
 from dashboards.scope import PIPELINES, WHERE_PIPELINES, chosen
 from exporter.catalogue.metrics import LLM_BUDGET
@@ -54,7 +54,7 @@ def providers() -> Panel:
     return table(
         "Providers side by side",
         "Each model in the time range, the costliest first. Bad: red failures, or a p95 far above its neighbours'.",
-        [prom(expr, ref=ref, instant=True, format="table") for ref, expr in figures.items()],
+        tables.instant(figures, calls, _BY),
         no_value="No calls in this time range.",
         columns=[
             by_name("Provider", min_width=110),
@@ -98,7 +98,7 @@ def budgets() -> Panel:
         "Cost and budgets",
         "What the calls of the time range cost, the declared budget, and how much of it is used up within its days (30 "
         "unless declared). Red: all of it.",
-        [prom(expr, ref=ref, instant=True, format="table") for ref, expr in figures.items()],
+        tables.instant(figures, f"{figures['cost']} or {figures['budget']}", by),
         no_value="No pipeline here tells what its calls cost, or has declared a budget (llm_budget_usd).",
         columns=[
             tables.pipeline_column(min_width=130),

@@ -77,7 +77,7 @@ def times() -> Panel:
     return table(
         "Since when",
         "First and last signs of the pipeline. Bad: a last event long ago, or one that has been running for days.",
-        [prom(expr, ref=ref, instant=True, format="table") for ref, expr in figures.items()],
+        tables.instant(figures, gauge(FIRST_EVENT, by=_BY, where=ONE_PIPELINE), _BY),
         no_value="Nothing is known of this pipeline.",
         columns=[
             by_name("Environment", min_width=110),

@@ -13,6 +13,7 @@ from exporter.catalogue.metrics import (
     STAGE_BASELINE,
     STAGE_DURATION,
     STAGE_EXECUTIONS,
+    STAGE_INFO,
     STAGE_MEMORY_PEAK,
     STAGE_RETRIES,
 )
@@ -68,7 +69,7 @@ def stages() -> Panel:
         "holds the pipeline back. Against usual: p95 now compared with the p95 of recent successes; red is twice as "
         "long. Memory: the latest attempt's peak. Click a stage to open it.",
         [
-            *(prom(expr, ref=ref, instant=True, format="table") for ref, expr in figures.items()),
+            *tables.instant(figures, gauge(STAGE_INFO, by=("stage",), where=ONE_PIPELINE), ("stage",)),
             prom(trend, "{{stage}}", ref="trend"),
         ],
         columns=_stage_columns(),

@@ -159,7 +159,7 @@ def _checks() -> Panel:
         "Checks",
         "The latest check of each stage and stream, the worst first, beside the median of the last day.",
         [
-            *(prom(expr, ref=ref, instant=True, format="table") for ref, expr in figures.items()),
+            *tables.instant(figures, score, _CHECK),
             prom(score, "{{check}}", ref="trend"),
         ],
         no_value=_NONE,

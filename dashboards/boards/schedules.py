@@ -147,7 +147,7 @@ def _schedules() -> Panel:
         "Schedules",
         "The latest first. Late by: how long ago the next start was due; below zero it is still to come. Since "
         "success in periods: above three somebody is alerted, unless declared otherwise.",
-        [prom(expr, ref=ref, instant=True, format="table") for ref, expr in figures.items()],
+        tables.instant(figures, _DUE, _EACH),
         no_value="No schedules: they are declared (pipeline.declared), or learnt from regular starts.",
         filterable=True,
         columns=[
@@ -248,7 +248,7 @@ def _levels() -> Panel:
         "Service levels",
         "Over the time range. Success: of what succeeded or failed. Budget left: of the failures that the objective "
         "allows; below zero it is missed. The objective is declared as label alerts.success_objective.",
-        [prom(expr, ref=ref, instant=True, format="table") for ref, expr in figures.items()],
+        tables.instant(figures, figures["ended"], _EACH),
         no_value="No execution ended in this time range.",
         filterable=True,
         columns=[

@@ -156,12 +156,7 @@ def _streams() -> Panel:
         "Streams",
         "Each table, topic or queue, the most lagging first. Bad: red lag, dead letters, a last event long ago.",
         [
-            *(
-                prom(expr, ref=ref, instant=True, format="table")
-                for ref, expr in tables.filled(
-                    figures, gauge(STREAM_LAST_EVENT, by=_EACH, where=STREAMS), _EACH
-                ).items()
-            ),
+            *tables.instant(figures, gauge(STREAM_LAST_EVENT, by=_EACH, where=STREAMS), _EACH),
             prom(
                 rate(EVENTS_TOTAL, "$__rate_interval", by=_EACH, where=STREAMS),
                 "{{stream}}",

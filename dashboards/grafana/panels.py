@@ -81,6 +81,9 @@ def legend(*calcs: str, place: str = "bottom", table: bool = False, shown: bool 
 
 _NO_LEGEND = legend(shown=False)
 
+NOTHING: list[Json] = [{"type": "special", "options": {"match": "nan", "result": {"text": " ", "index": 0}}}]
+"""NaN as an empty cell: `tables.instant` puts it where a query answers nothing for a row that others have."""
+
 
 def stat(
     title: str,
@@ -148,7 +151,7 @@ def table(
         targets=[targets] if isinstance(targets, Target) else list(targets),
         properties=style(no_value=no_value, align="auto", filterable=filterable, **properties),
         # `no_value` is for a table without rows; a cell without a value is empty, unless its column says more.
-        overrides=[by_regex(".*", no_value=" "), *columns],
+        overrides=[by_regex(".*", no_value=" ", mappings=NOTHING), *columns],
         transformations=list(transformations),
         max_points=max_points,
         options={

@@ -30,7 +30,7 @@ def datasource(name: str, label: str, type_: str) -> Json:
 def label_values(
     name: str, label: str, metric: str, source_label: str, *, multi: bool, hide: int = 0, regex: str = ""
 ) -> Json:
-    """Values of a label, out of Prometheus. Multi ones match everything by `.*` when all are chosen."""
+    """Values of a label, out of Prometheus. Where all are chosen, all stand in the query, as SQL needs them quoted."""
     query = f"label_values({metric}, {source_label})"
     return {
         "type": "query",
@@ -40,7 +40,6 @@ def label_values(
         "definition": query,
         "query": {"query": query, "refId": f"variable-{name}", "qryType": 1},
         "current": ALL if multi else None,
-        "allValue": ".*" if multi else None,
         "includeAll": multi,
         "multi": multi,
         "hide": hide,

@@ -42,6 +42,4 @@ class Shown:
 
     def values(self, **values: str) -> dict[str, str]:
         """Values of all variables, `|` between several."""
-        everything = dict.fromkeys(("pipeline", "environment", "category", "error_type"), ".*")
-        given = {**(everything if "execution_id" not in values else {}), **values}
-        return chosen(self._board, given, lambda query: [tuple(row.values()) for row in self.ask(query)])
+        return chosen(self._board, values, lambda query: [tuple(row.values()) for row in self.ask(query)])
