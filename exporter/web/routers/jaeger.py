@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable
+from threading import BoundedSemaphore
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Response
@@ -79,6 +80,10 @@ class DependenciesAsked(BaseModel):
     lookback: Annotated[str, Field(description="milliseconds before it; a day without")] = ""
 
 
+MOST_TRACES = 2
+"""Traces made at the same time: one of thousands of spans takes some 50 MB while it is made; others wait for their turn."""
+
+
 def router(reading: Reading) -> APIRouter:
     """Routes of traces."""
     routes = APIRouter(prefix="/jaeger/api", tags=["Traces"], responses=_BAD)
@@ -131,6 +136,8 @@ def _named(found: list[str]) -> Names:
 
 
 def _traces(routes: APIRouter, reading: Reading) -> None:
+    turns = BoundedSemaphore(MOST_TRACES)
+
     @routes.get("/traces", summary="Executions, searched", response_model=Traces)
     def find_traces(query: Annotated[TracesAsked, Query()]) -> Response:
         def made() -> Traces:
@@ -152,17 +159,18 @@ def _traces(routes: APIRouter, reading: Reading) -> None:
     def read_trace(id_: TraceId) -> Response:
         id_ = id_.strip().lower()
         now = to_micros(reading.now())
-        with engine.reading(reading.engine) as connection:
-            rows = executions.by_id(connection, [id_]) if _ID.fullmatch(id_) else []
-            if not rows:
-                return _failure(404, "trace not found")
-            parts = trace_parts.parts(connection, id_)
-            places = (rows[0].environment,)
-            declared = traces.services(connection, (rows[0].pipeline,), places)
-            parent = _parent(connection, rows[0])
-        facts = _declared(declared[0]) if declared else {}
-        trace = whole_trace(rows[0], facts, parts, now, parent=parent)
-        return answers.answer(Traces(data=[trace], total=1))
+        with turns:
+            with engine.reading(reading.engine) as connection:
+                rows = executions.by_id(connection, [id_]) if _ID.fullmatch(id_) else []
+                if not rows:
+                    return _failure(404, "trace not found")
+                parts = trace_parts.parts(connection, id_)
+                places = (rows[0].environment,)
+                declared = traces.services(connection, (rows[0].pipeline,), places)
+                parent = _parent(connection, rows[0])
+            facts = _declared(declared[0]) if declared else {}
+            trace = whole_trace(rows[0], facts, parts, now, parent=parent)
+            return answers.answer(Traces(data=[trace], total=1))
 
 
 def _parent(connection: Connection, execution: Execution) -> str | None:
