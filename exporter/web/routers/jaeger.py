@@ -81,7 +81,7 @@ class DependenciesAsked(BaseModel):
 
 
 MOST_TRACES = 2
-"""Traces made at the same time: one of thousands of spans takes some 50 MB while it is made; others wait for their turn."""
+"""Traces made at the same time: one of thousands of spans takes some 50 MB. Others wait for their turn."""
 
 
 def router(reading: Reading) -> APIRouter:
