@@ -256,7 +256,8 @@ def _errors() -> Panel:
         unit="short",
         bars=True,
         stacked=True,
-        interval="2m",
+        # Totals are recorded once a minute: a bar of less than five would be missing some.
+        interval="5m",
         max_points=look.SOME_POINTS,
         calcs=("sum",),
         no_value="No call failed in this time range.",

@@ -214,9 +214,7 @@ def _rules() -> Panel:
         "The rules that records of the time range broke, the most broken first.",
         [
             prom(_checked(f"round({broken}) > 0", "rule"), ref="broken", instant=True, format="table"),
-            prom(
-                _checked(f"({each}) and round({ever}) > 0", "rule"), "{{rule}}", ref="trend", interval=OFTEN
-            ),
+            prom(_checked(f"({each}) and round({ever}) > 0", "rule"), "{{rule}}", ref="trend", interval="5m"),
         ],
         no_value="No rule was broken in this time range.",
         max_points=40,
@@ -316,7 +314,8 @@ def _broken() -> Panel:
         unit="short",
         bars=True,
         stacked=True,
-        interval="2m",
+        # Totals are recorded once a minute: a bar of less than five would be missing some.
+        interval="5m",
         max_points=look.SOME_POINTS,
         calcs=("sum",),
         no_value="No rule was broken in this time range.",

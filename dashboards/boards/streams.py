@@ -259,7 +259,8 @@ def _dead_letters() -> Panel:
         unit="short",
         bars=True,
         stacked=True,
-        interval="1m",
+        # Totals are recorded once a minute: a bar of less than five would be missing some.
+        interval="5m",
         max_points=look.SOME_POINTS,
         calcs=("sum",),
         no_value="No dead letters in this time range.",
