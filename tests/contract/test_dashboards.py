@@ -207,3 +207,15 @@ def test_every_metric_is_on_a_panel() -> None:
     }
     asked |= {total.of.name for total in (*TOTALS, *BUCKETS) if total.metric.name in asked}
     assert {metric.name for metric in CATALOGUE} - asked - NOT_SHOWN == set()
+
+
+def test_what_is_recorded_each_minute_is_asked_over_several_minutes() -> None:
+    """A window with fewer than two samples in it answers nothing."""
+    for uid, board in boards().items():
+        for panel in panels(board):
+            for target in panel.get("targets", []):
+                recorded = re.search(r"\w+:\w+:\w+\{?[^\[]*\[(\$__\w+)\]", target.get("expr", ""))
+                if recorded and recorded[1] == "$__interval":
+                    assert "5m" in (panel.get("interval"), target.get("interval")), (uid, panel["title"])
+                if recorded and recorded[1] == "$__rate_interval":
+                    assert target.get("interval") in ("1m", "2m", "5m"), (uid, panel["title"])
