@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import requests
-
+from exporter.catalogue.matching import Matcher, matcher
+from exporter.cli.pulling import NotPulled, not_another, pulled
 from exporter.cli.writing import NotWritten, write
 from exporter.packaged import bundled
 
@@ -21,8 +19,6 @@ Json = dict[str, Any]
 SOURCES = {"prometheus": "datasource", "sql": "sql", "traces": "traces"}
 """Options that name a datasource, and the variables that they set."""
 _TYPES = {"sql": "${sql}", "traces": "${traces}"}
-_OURS = "pipelines-"
-TIME_OUT = 30
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -73,8 +69,6 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _export(arguments: argparse.Namespace) -> int:
-    from exporter.catalogue.narrowed import matcher  # noqa: PLC0415 - building its pattern takes a moment
-
     matchers = [matcher(text) for text in arguments.match]
     chosen = {SOURCES[option]: getattr(arguments, option) for option in SOURCES if getattr(arguments, option)}
     found = {path.stem: path for path in bundled("dashboards")}
@@ -98,9 +92,9 @@ def _export(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def adjusted(board: Json, sources: dict[str, str], without: set[str], matchers: list[str]) -> Json:
+def adjusted(board: Json, sources: dict[str, str], without: set[str], matchers: Sequence[Matcher]) -> Json:
     """The dashboard with other datasources to begin with, narrower queries, and without panels of some datasources."""
-    from exporter.catalogue.narrowed import narrowed  # noqa: PLC0415 - as above
+    from exporter.catalogue.narrowed import narrowed  # noqa: PLC0415 - building its pattern takes a moment
 
     left_out = {_TYPES[name] for name in without}
     board["panels"] = list(_kept(board["panels"], left_out))
@@ -137,66 +131,9 @@ def _panels(panels: list[Json]) -> Iterator[Json]:
         yield from panel.get("panels") or []
 
 
-class NotPulled(Exception):
-    """A dashboard that can't be brought back as a file; says why."""
-
-
 def _pull(arguments: argparse.Namespace) -> int:
-    if arguments.uid.startswith(_OURS):
-        raise NotPulled(
-            f"{arguments.uid} is written by code. In Grafana, save a copy under a name of your own and pull that"
-        )
-    board = portable(_fetched(arguments.grafana, arguments.uid, arguments.user))
-    name = re.sub(r"[^a-z0-9]+", "-", board["title"].lower()).strip("-") or arguments.uid
+    name, text = pulled(arguments.grafana, arguments.uid, arguments.user)
     folder = Path(arguments.to)
-    _not_another(folder / f"{name}.json", arguments.uid)
-    print(write(folder, f"{name}.json", json.dumps(board, indent=1, ensure_ascii=False) + "\n"))
+    not_another(folder / name, arguments.uid)
+    print(write(folder, name, text))
     return 0
-
-
-def _fetched(grafana: str, uid: str, user: str) -> Json:
-    token, password = os.environ.get("GRAFANA_TOKEN"), os.environ.get("GRAFANA_PASSWORD")
-    if not token and not password:
-        raise NotPulled("set GRAFANA_TOKEN, or GRAFANA_PASSWORD for --user")
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
-    url = f"{grafana.rstrip('/')}/api/dashboards/uid/{uid}"
-    try:
-        answer = requests.get(
-            url, headers=headers, auth=None if token else (user, password or ""), timeout=TIME_OUT
-        )
-    except requests.RequestException as error:
-        raise NotPulled(f"--from: {grafana} does not answer: {type(error).__name__}") from error
-    if answer.status_code == 404:
-        raise NotPulled(f"{grafana} has no dashboard with the uid {uid}")
-    if answer.status_code in (401, 403):
-        raise NotPulled(f"{grafana} does not let you read {uid}: HTTP {answer.status_code}")
-    try:
-        found = answer.json()["dashboard"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise NotPulled(f"--from: {url} answered HTTP {answer.status_code}, and no dashboard") from error
-    return dict(found)
-
-
-def portable(board: Json) -> Json:
-    """The dashboard without what belongs to one Grafana. Raises NotPulled for the schema that can't be provisioned."""
-    if "elements" in board or "panels" not in board:
-        raise NotPulled("it has Grafana's new schema (v2): in its settings, export it as classic JSON")
-    kept = {key: value for key, value in board.items() if key not in ("id", "iteration")}
-    kept["version"] = 0
-    for variable in kept.get("templating", {}).get("list", []):
-        if variable.get("type") == "query":
-            variable["options"] = []
-    return kept
-
-
-def _not_another(path: Path, uid: str) -> None:
-    if not path.exists():
-        return
-    try:
-        other = json.loads(path.read_text()).get("uid")
-    except (ValueError, AttributeError) as error:
-        raise NotPulled(f"{path} is there and is no dashboard") from error
-    if other != uid:
-        raise NotPulled(
-            f"{path} has another dashboard, {other}: Grafana keeps both when a file's uid changes. Rename one"
-        )

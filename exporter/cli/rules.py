@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from exporter.catalogue.matching import matcher
 from exporter.cli.writing import NotWritten, write
 from exporter.packaged import bundled
 
@@ -16,7 +17,8 @@ Json = dict[str, Any]
 
 GRAFANA, RUNBOOKS = "http://localhost:3000", "http://localhost:9877/runbooks"
 """Where links of alerts lead unless told otherwise; as the generated files have it."""
-_LABEL = re.compile(r"([A-Za-z_]\w*)=(.*)")
+_LABEL = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.*)", re.DOTALL)
+_NOT_IN_FILES = re.compile(r"[\0-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -78,7 +80,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _adjusted(arguments: argparse.Namespace, load: Callable[[str], Any]) -> dict[str, list[Json]]:
     adjust = Adjusted(
-        arguments.match, dict(map(_label, arguments.label)), arguments.grafana_url, arguments.runbooks_url
+        arguments.match,
+        dict(map(_label, arguments.label)),
+        _address("--grafana-url", arguments.grafana_url),
+        _address("--runbooks-url", arguments.runbooks_url),
     )
     files = {path.name: load(path.read_text()) for path in bundled("rules")}
     return {name: [adjust.group(group) for group in content["groups"]] for name, content in files.items()}
@@ -88,13 +93,13 @@ class Adjusted:
     """Rules with narrower queries, more labels and other links. Raises ValueError for a matcher that is none."""
 
     def __init__(self, matchers: list[str], labels: dict[str, str], grafana: str, runbooks: str) -> None:
-        from exporter.catalogue.narrowed import matcher, narrowed  # noqa: PLC0415 - its pattern takes a moment
+        from exporter.catalogue.narrowed import narrowed  # noqa: PLC0415 - its pattern takes a moment
 
         self._narrowed = narrowed
         self._matchers = [matcher(text) for text in matchers]
         self._labels = labels
-        self._grafana = grafana.rstrip("/")
-        self._runbooks = runbooks.rstrip("/")
+        self._grafana = grafana
+        self._runbooks = runbooks
 
     def group(self, group: Json) -> Json:
         """A group of rules, adjusted."""
@@ -115,10 +120,31 @@ class Adjusted:
 
 
 def _label(text: str) -> tuple[str, str]:
+    from exporter.catalogue.narrowed import OF_ALERTS  # noqa: PLC0415 - its pattern takes a moment
+
     found = _LABEL.fullmatch(text)
     if found is None:
-        raise ValueError(f"--label: expected NAME=VALUE, got {text!r}")
-    return found[1], found[2]
+        raise ValueError(f"--label: expected NAME=VALUE, where NAME is a label's name, got {text!r}")
+    name, value = found.groups()
+    if name.startswith("__"):
+        raise ValueError(f"--label: names that begin with __ are Prometheus' own, got {text!r}")
+    if name in OF_ALERTS:
+        raise ValueError(f"--label: alerts have a label {name} of their own, got {text!r}")
+    return name, _plain("--label", value)
+
+
+def _address(option: str, text: str) -> str:
+    if not text or re.search(r"\s", text):
+        raise ValueError(f"{option}: expected a URL, got {text!r}")
+    return _plain(option, text).rstrip("/")
+
+
+def _plain(option: str, text: str) -> str:
+    if "{{" in text:
+        raise ValueError(f"{option}: {{{{ begins a template of Prometheus, got {text!r}")
+    if _NOT_IN_FILES.search(text):
+        raise ValueError(f"{option}: expected text in UTF-8 without control characters, got {text!r}")
+    return text
 
 
 def _fail(message: str) -> int:

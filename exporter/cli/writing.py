@@ -15,15 +15,26 @@ def write(folder: Path, name: str, text: str) -> Path:
     """Writes the file and returns where; the folder is made. Raises NotWritten."""
     path = folder / name
     try:
+        content = text.encode()
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=folder, prefix=".", suffix=".part", delete=False) as part:
-            part.write(text)
-        mode = 0o666 & ~_umask()
-        Path(part.name).chmod(mode)
-        Path(part.name).replace(path)
+        _put(path, content)
     except OSError as error:
         raise NotWritten(f"{path}: {error.strerror or error}") from error
+    except ValueError as error:
+        raise NotWritten(f"{path}: cannot be written: {error}") from error
     return path
+
+
+def _put(path: Path, content: bytes) -> None:
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", suffix=".part", delete=False) as part:
+        try:
+            part.write(content)
+            part.close()
+            Path(part.name).chmod(0o666 & ~_umask())
+            Path(part.name).replace(path)
+        except BaseException:
+            Path(part.name).unlink(missing_ok=True)
+            raise
 
 
 def _umask() -> int:

@@ -1,26 +1,29 @@
-"""Dashboards and rules for another Grafana and Prometheus, and dashboards brought back from Grafana's editor."""
+"""Dashboards and rules for another Grafana and Prometheus."""
 
 from __future__ import annotations
 
 import json
 import subprocess
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from exporter.catalogue.narrowed import BadMatcher, matcher, narrowed
-from exporter.cli import main
+from exporter.catalogue.foreign import FOREIGN, UP
+from exporter.catalogue.matching import BadMatcher, matcher
+from exporter.catalogue.metric import Scope
+from exporter.catalogue.metrics import METRIC_OF_NAME
+from exporter.catalogue.narrowed import OF_ALERTS, narrowed
+from exporter.cli import main, writing
 from tests.support.boards import boards, panels, promql
 from tests.support.paths import REPOSITORY
-from tests.support.promql import OF_OTHERS, selectors
+from tests.support.promql import labels_of, metric_of, selectors
 from tests.support.tools import tool
 
 Json = dict[str, Any]
+
+FOREIGN_NAMES = {metric.name for metric in FOREIGN} - {UP.name}
 
 
 def exported(folder: Path, *options: str) -> dict[str, Json]:
@@ -95,19 +98,121 @@ def test_a_folder_that_is_a_file_is_named(tmp_path: Path, capsys: pytest.Capture
     assert str(tmp_path / "taken") in capsys.readouterr().err
 
 
-def test_a_matcher_is_written_as_promql_has_it() -> None:
-    assert matcher("job=mine") == 'job="mine"'
-    assert matcher('job!~"a|b"') == 'job!~"a|b"'
-    with pytest.raises(BadMatcher):
-        matcher('job="a",b="c"')
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("job=mine", 'job="mine"'),
+        ('job!~"a|b"', 'job!~"a|b"'),
+        (r"job=~a\.b", r'job=~"a\\.b"'),
+        (r'job="a\x41B\"\n"', r'job="a\x41B\"\n"'),
+        (r'job=~"(?i)\\pL+[[:alpha:]\\d]\\z|(?s-i:x)\\Q(?=\\E"', None),
+    ],
+)
+def test_a_matcher_is_written_as_promql_has_it(text: str, written: str | None, tmp_path: Path) -> None:
+    assert matcher(text).text == (written or text)
+    rule = {"record": "a", "expr": f"up{{{matcher(text).text}}}"}
+    (tmp_path / "rules.yml").write_text(yaml.safe_dump({"groups": [{"name": "a", "rules": [rule]}]}))
+    command = [tool("promtool"), "check", "rules", str(tmp_path / "rules.yml")]
+    checked = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("job", "expected LABEL=VALUE"),
+        ('job="a",b="c"', "expected LABEL=VALUE"),
+        ("jöb=a", "expected LABEL=VALUE"),
+        ("__name__=up", "__name__ is no label to narrow by"),
+        ("le=1", "le is no label to narrow by"),
+        (r'job="a\d"', r"\\d is no escape of PromQL"),
+        (r'job="\400"', "is no escape"),
+        (r'job="\ud800"', "is no escape"),
+        ('job="a\nb"', "expected a value on one line"),
+        ("job=\udcff", "in UTF-8"),
+        ('job=~"("', "not a pattern of Prometheus"),
+        ('job=~"a**"', "not a pattern of Prometheus"),
+        ('job=~"(?=a)b"', "look ahead or back"),
+        ('job!~"(?<!a)b"', "look ahead or back"),
+        (r'job=~"(a)\\1"', "reference back"),
+        (r'job=~"(?P<x>a)(?P=x)"', "look ahead or back, or a group"),
+        ('job=~"a++"', "possessive"),
+        ('job=~"a{1001}"', "more often than 1000"),
+        ('job=~"' + "(" * 5000 + '"', "not a pattern of Prometheus"),
+    ],
+)
+def test_what_is_no_matcher_is_refused(text: str, complaint: str) -> None:
+    with pytest.raises(BadMatcher, match=complaint):
+        matcher(text)
 
 
 def test_only_names_of_metrics_are_narrowed() -> None:
     query = 'sum by (pipeline) (rate(pipeline_executions_total{status="failed"}[5m])) and up'
-    assert narrowed(query, ['job="a"']) == (
+    assert narrowed(query, [matcher("job=a")]) == (
         'sum by (pipeline) (rate(pipeline_executions_total{job="a",status="failed"}[5m])) and up{job="a"}'
     )
     assert narrowed(query, []) == query
+
+
+def given(query: str, text: str) -> str:
+    return narrowed(query, [matcher(text)])
+
+
+def test_what_prometheus_tells_of_itself_is_of_another_job_and_not_narrowed() -> None:
+    for name in FOREIGN_NAMES:
+        assert given(f"{name} < 1", "job=mine") == f"{name} < 1"
+
+
+@pytest.mark.parametrize("label", ["env", "cluster", "instance", "pod"])
+def test_a_label_that_recorded_metrics_lose_narrows_their_inputs_only(label: str) -> None:
+    query = "pipeline:executions:total / on () pipeline_info"
+    assert given(query, f"{label}=x") == f'pipeline:executions:total / on () pipeline_info{{{label}="x"}}'
+
+
+def test_a_label_that_recorded_metrics_keep_narrows_them() -> None:
+    assert given("pipeline:executions:total", "job=x") == 'pipeline:executions:total{job="x"}'
+    assert given("stage:attempts:total", "stage=x") == 'stage:attempts:total{stage="x"}'
+    assert given("pipeline:executions:total", "stage=x") == "pipeline:executions:total"
+
+
+@pytest.mark.parametrize("label", ["environment", "pipeline", "stage", "status", "source"])
+def test_a_label_of_pipelines_does_not_narrow_what_the_exporter_tells_of_itself(label: str) -> None:
+    query = "absent(pipeline_exporter_build_info) or pipeline_exporter_refusals_total or up"
+    assert given(query, f"{label}=x") == query
+
+
+def test_a_label_narrows_only_metrics_that_have_it() -> None:
+    query = "pipeline_executions_total or pipeline_stage_executions_total"
+    assert (
+        given(query, "stage=x") == 'pipeline_executions_total or pipeline_stage_executions_total{stage="x"}'
+    )
+    query = "pipeline_exporter_build_info or pipeline_exporter_series"
+    assert (
+        given(query, "version=1") == 'pipeline_exporter_build_info{version="1"} or pipeline_exporter_series'
+    )
+
+
+@pytest.mark.parametrize("label", ["environment", "cluster", "job"])
+def test_rules_never_ask_for_a_label_that_a_series_lacks(label: str, tmp_path: Path) -> None:
+    assert main(["rules", "export", str(tmp_path), "--match", f"{label}=x"]) == 0
+    asked = [
+        (selector.metric, label in selector.labels)
+        for path in sorted(tmp_path.glob("*.yml"))
+        for group in yaml.safe_load(path.read_text())["groups"]
+        for rule in group["rules"]
+        for selector in selectors(rule["expr"])
+    ]
+    assert any(found for _, found in asked)
+    for series, found in asked:
+        metric = METRIC_OF_NAME.get(metric_of(series))
+        if series in FOREIGN_NAMES:
+            assert not found, series
+        elif ":" in series:
+            assert found == (label in {"job", *(labels_of(series) or ())}), series
+        elif label == "environment":
+            assert found == (metric is not None and metric.scope is not Scope.EXPORTER), series
+        else:
+            assert found, series
 
 
 def test_rules_are_exported_with_other_links_labels_and_exporters(tmp_path: Path) -> None:
@@ -125,7 +230,7 @@ def test_rules_are_exported_with_other_links_labels_and_exporters(tmp_path: Path
     groups = [group for path in files for group in yaml.safe_load(path.read_text())["groups"]]
     for rule in (rule for group in groups for rule in group["rules"]):
         for selector in selectors(rule["expr"]):
-            assert "job" in selector.labels or selector.metric in OF_OTHERS, rule["expr"]
+            assert "job" in selector.labels or selector.metric in FOREIGN_NAMES, rule["expr"]
         if "alert" in rule:
             assert rule["labels"]["team"] == "data"
             assert rule["annotations"]["dashboard_url"].startswith("https://grafana.example/d/")
@@ -138,103 +243,54 @@ def test_rules_are_exported_with_the_links_of_the_generated_ones(tmp_path: Path)
         assert yaml.safe_load((tmp_path / path.name).read_text()) == yaml.safe_load(path.read_text())
 
 
-def test_a_label_without_a_value_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["rules", "export", "-", "--label", "team"]) == 2
-    assert "--label: expected NAME=VALUE, got 'team'" in capsys.readouterr().err
-
-
-MADE_IN_GRAFANA: Json = {
-    "id": 17,
-    "uid": "ours",
-    "title": "Our nightly runs",
-    "version": 4,
-    "panels": [{"id": 1, "type": "stat", "title": "Runs"}],
-    "templating": {"list": [{"type": "query", "name": "x", "options": [{"value": "a"}]}]},
-}
-
-
-@pytest.fixture
-def grafana() -> Iterator[str]:
-    """What Grafana answers to the one question that pulling asks."""
-    answers = {
-        "/api/dashboards/uid/ours": MADE_IN_GRAFANA,
-        "/api/dashboards/uid/new": {"uid": "new", "title": "New", "elements": {}},
-    }
-
-    class Answers(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            known = self.headers.get("Authorization") == "Bearer right"
-            found = answers.get(self.path)
-            self.send_response(401 if not known else 200 if found else 404)
-            self.end_headers()
-            self.wfile.write(json.dumps({"meta": {}, "dashboard": found}).encode())
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
-            pass
-
-    server = HTTPServer(("127.0.0.1", 0), Answers)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
-    thread.join()
-
-
-def pull(grafana: str, uid: str, folder: Path) -> int:
-    return main(["dashboards", "pull", uid, "--from", grafana, "--to", str(folder)])
-
-
-def test_a_dashboard_made_in_grafana_becomes_a_file_to_provision(
-    grafana: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("GRAFANA_TOKEN", "right")
-    assert pull(grafana, "ours", tmp_path) == 0
-    board = json.loads((tmp_path / "our-nightly-runs.json").read_text())
-    assert "id" not in board
-    assert board["uid"] == "ours"
-    assert board["panels"] == MADE_IN_GRAFANA["panels"]
-    assert pull(grafana, "ours", tmp_path) == 0, "pulled again, it is the newer version"
-
-
 @pytest.mark.parametrize(
-    ("uid", "token", "complaint"),
+    ("option", "value", "complaint"),
     [
-        ("pipelines-home", "right", "is written by code"),
-        ("ours", "wrong", "does not let you read ours: HTTP 401"),
-        ("ours", "", "set GRAFANA_TOKEN"),
-        ("unknown", "right", "has no dashboard with the uid unknown"),
-        ("new", "right", "export it as classic JSON"),
+        ("--label", "team", "expected NAME=VALUE, where NAME is a label's name, got 'team'"),
+        ("--label", "tëam=a", "expected NAME=VALUE"),
+        ("--label", "my-team=a", "expected NAME=VALUE"),
+        ("--label", "__team=a", "Prometheus' own"),
+        *(("--label", f"{name}=x", f"alerts have a label {name}") for name in
+          ("alertname", "severity", "scope", "kind", "pipeline", "environment", "owner", "stage", "job", "instance")),
+        ("--label", "team={{ $value }}", "begins a template"),
+        ("--label", "team=\udcff", "UTF-8"),
+        ("--grafana-url", "https://x/{{ 1 }}", "expected a URL"),
+        ("--grafana-url", "https://x/{{1}}", "begins a template"),
+        ("--runbooks-url", "https://x/{{1}}", "begins a template"),
+        ("--runbooks-url", "", "expected a URL"),
     ],
-)
-def test_what_cannot_be_pulled_is_said(  # noqa: PLR0917 - fixtures of pytest
-    uid: str,
-    token: str,
-    complaint: str,
-    grafana: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+)  # fmt: skip
+def test_a_label_or_address_that_rules_cannot_have_is_refused(
+    option: str, value: str, complaint: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("GRAFANA_TOKEN", token)
-    monkeypatch.delenv("GRAFANA_PASSWORD", raising=False)
-    assert pull(grafana, uid, tmp_path) == 2
-    assert complaint in capsys.readouterr().err
-    assert list(tmp_path.iterdir()) == []
+    assert main(["rules", "export", str(tmp_path / "new"), option, value]) == 2
+    said = capsys.readouterr().err
+    assert f"{option}: " in said
+    assert complaint in said
+    assert said.count("\n") == 1
+    assert not (tmp_path / "new").exists()
 
 
-def test_a_file_of_another_dashboard_is_not_overwritten(
-    grafana: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_every_label_that_alerts_set_is_known_as_theirs() -> None:
+    for path in (REPOSITORY / "prometheus" / "rules").glob("*.yml"):
+        for group in yaml.safe_load(path.read_text())["groups"]:
+            for rule in group["rules"]:
+                assert set(rule.get("labels", {})) <= OF_ALERTS
+
+
+def test_nothing_is_left_behind_where_a_file_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("GRAFANA_TOKEN", "right")
-    (tmp_path / "our-nightly-runs.json").write_text('{"uid": "theirs"}')
-    assert pull(grafana, "ours", tmp_path) == 2
-    assert "has another dashboard, theirs" in capsys.readouterr().err
+    (tmp_path / "folder.json").mkdir()
+    with pytest.raises(writing.NotWritten, match=r"folder\.json: Is a directory"):
+        writing.write(tmp_path, "folder.json", "text")
 
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
 
-def test_a_grafana_that_is_away_is_said(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("GRAFANA_TOKEN", "right")
-    assert pull("http://127.0.0.1:9", "ours", tmp_path) == 2
-    assert "does not answer" in capsys.readouterr().err
+    with pytest.raises(writing.NotWritten, match="surrogates not allowed"):
+        writing.write(tmp_path, "x.json", "\ud800")
+    monkeypatch.setattr(Path, "chmod", full)
+    with pytest.raises(writing.NotWritten, match=r"x\.json: No space left on device"):
+        writing.write(tmp_path, "x.json", "text")
+    assert [path.name for path in tmp_path.iterdir()] == ["folder.json"]
