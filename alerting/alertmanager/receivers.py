@@ -109,7 +109,7 @@ def slack(team: Team) -> Config | None:
                 "{{ else }}{{ .ExternalURL }}{{ end }}",
             ),
         ],
-        "footer": '{{ template "pipelines.footer" . }}',
+        "footer": '{{ template "pipelines.slack.footer" . }}',
     }
     if team.beside("SLACK_CHANNEL", "SLACK_WEBHOOK_URL"):
         config["channel"] = channel

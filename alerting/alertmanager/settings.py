@@ -176,17 +176,25 @@ def _files(folder: Path | None) -> Iterable[tuple[str, str, str]]:
     if folder is None or not folder.is_dir():
         return
     for path in sorted(folder.iterdir()):
-        if "." in path.name or not path.is_file():
-            continue  # .gitkeep, README.md
-        try:
-            text = path.read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise BadSetting(f"{path}: cannot be read: {error}") from error
+        if "." in path.name or path.name == "lost+found":
+            continue  # .gitkeep, README.md, what a volume of its own has
         variable, _ = _known(path.name.upper(), str(path))
         if not variable.secret:
             raise BadSetting(f"{path}: no secret; set {PREFIX}{path.name.upper()} in the environment")
-        if text:
-            yield str(path), path.name.upper(), text
+        yield str(path), path.name.upper(), _secret(path)
+
+
+def _secret(path: Path) -> str:
+    # Docker makes a folder where a file to be mounted is missing.
+    if path.exists() and not path.is_file():
+        raise BadSetting(f"{path}: expected a file, and it is a folder or something else")
+    try:
+        text = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadSetting(f"{path}: cannot be read: {error}") from error
+    if not text:
+        raise BadSetting(f"{path}: empty; write the secret into it, or delete it")
+    return text
 
 
 def _known(name: str, place: str) -> tuple[Variable, str]:
@@ -209,6 +217,7 @@ def _check(variable: Variable, text: str, place: str) -> None:
     if text == OFF and variable.of_team:
         return
     try:
+        values.plain(text)
         variable.parse(text)
     except ValueError as error:
         got = "" if variable.secret else f", got {text[:100]!r}"

@@ -5,7 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
+
+_DURATION = re.compile("".join(f"(?:([0-9]{{1,9}}){unit})?" for unit in ("w", "d", "h", "m", "s", "ms")))
+_SECONDS = (604_800, 86_400, 3_600, 60, 1, 0.001)
+_LONGEST = 366 * 86_400
 
 
 class Severity(StrEnum):
@@ -29,9 +33,35 @@ class Host:
 
 def web_address(text: str) -> str:
     """An http or https URL."""
-    parts = urlsplit(text)
+    wrong = ValueError("expected a URL that begins with https:// or http://")
+    try:
+        parts = urlsplit(text)
+    except ValueError as error:
+        raise wrong from error
     if parts.scheme not in ("http", "https") or not parts.hostname or re.search(r"\s", text):
-        raise ValueError("expected a URL that begins with https:// or http://")
+        raise wrong
+    if not _has_possible_port(parts):
+        raise ValueError("expected a URL with a port from 1 to 65535, or without one")
+    _no_template(text)
+    return text
+
+
+def _has_possible_port(parts: SplitResult) -> bool:
+    try:
+        return parts.port != 0 and not parts.netloc.endswith(":")
+    except ValueError:
+        return False
+
+
+def _no_template(text: str) -> None:
+    if "{{" in text:
+        raise ValueError("expected an address, and {{ begins a template of Alertmanager")
+
+
+def plain(text: str) -> str:
+    """Any text that a file can hold, without control characters. Raises ValueError as the others."""
+    if re.search(r"[\0-\x08\x0a-\x1f\x7f\ud800-\udfff]", text):
+        raise ValueError("expected a single line of UTF-8, without control characters")
     return text
 
 
@@ -46,6 +76,7 @@ def mail_address(text: str) -> str:
     """One e-mail address."""
     if not re.fullmatch(r"[^@\s,<>]+@[^@\s,<>]+", text):
         raise ValueError("expected an e-mail address such as team@example.org")
+    _no_template(text)
     return text
 
 
@@ -57,7 +88,8 @@ def mail_addresses(text: str) -> str:
 def host(text: str) -> Host:
     """HOST:PORT."""
     name, colon, port = text.rpartition(":")
-    if not (name and colon and re.fullmatch(r"\d{1,5}", port) and 0 < int(port) < 65536):
+    known = re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]*|\[[0-9A-Fa-f:.]+\]", name)
+    if not (known and colon and re.fullmatch(r"[0-9]{1,5}", port) and 0 < int(port) < 65536):
         raise ValueError("expected HOST:PORT such as smtp.example.org:587")
     return Host(name, int(port))
 
@@ -74,6 +106,7 @@ def channel(text: str) -> str:
     """A channel or person of Slack."""
     if not re.fullmatch(r"[#@][^\s#@]+|[CDGU][A-Z0-9]{8,}", text):
         raise ValueError("expected a channel such as #pipelines, a person such as @ada, or a channel's id")
+    _no_template(text)
     return text
 
 
@@ -101,7 +134,11 @@ def severities(text: str) -> frozenset[Severity]:
 
 def duration(text: str) -> str:
     """A duration as Prometheus and Alertmanager write it."""
-    if not re.fullmatch(r"([1-9]\d*(ms|s|m|h|d|w))+", text):
+    found = _DURATION.fullmatch(text)
+    seconds = (
+        [int(part or 0) * size for part, size in zip(found.groups(), _SECONDS, strict=True)] if found else []
+    )
+    if not 0 < sum(seconds) <= _LONGEST:
         raise ValueError("expected a duration such as 30s, 5m or 4h")
     return text
 

@@ -192,6 +192,13 @@ def test_a_name_is_never_markup(templates: Path) -> None:
     assert "\\[x\\](http://evil)" in message(templates, "teams.text", named(NASTY), FIRING)
 
 
+def test_an_owner_is_never_markup(templates: Path) -> None:
+    alert = FIRING | {"labels": LABELS | {"owner": NASTY}}
+    assert 'Owner: a "b" <i>&amp;+ \\[x\\](http://evil)' in message(templates, "teams.text", alert)
+    assert 'Owner: a "b" &lt;i&gt;&amp;amp;+' in message(templates, "slack.footer", alert)
+    assert "&lt;i&gt;&amp;amp;" in message(templates, "email.html", alert, html=True)
+
+
 def test_slack_and_teams_list_several_alerts_each_with_its_links(templates: Path) -> None:
     slack = message(templates, "slack.text", FIRING, named("second"))
     assert slack.count("|Dashboard>") == slack.count("|What to do>") == 2

@@ -119,7 +119,46 @@ def test_a_secret_that_is_taken_back_is_deleted(tmp_path: Path) -> None:
         ),
         ({"WEBHOOK_TOKEN": "x"}, "PIPELINE_ALERTS_WEBHOOK_URL: not set, but PIPELINE_ALERTS_WEBHOOK_TOKEN"),
         ({"SLACK_SEVERITIES": "bad"}, "PIPELINE_ALERTS_SLACK_SEVERITIES: expected some of critical"),
-        ({"GROUP_WAIT": "soon"}, "PIPELINE_ALERTS_GROUP_WAIT: expected a duration"),
+        *(
+            ({"GROUP_WAIT": text}, "PIPELINE_ALERTS_GROUP_WAIT: expected a duration")
+            for text in ("soon", "٣s", "0s", "5", "1s1h", "99999999w", "-1s")
+        ),
+        *(
+            ({"SMTP_HOST": text}, "PIPELINE_ALERTS_SMTP_HOST: expected HOST:PORT")
+            for text in (
+                "my mail:25",
+                "mail :25",
+                "mail:٣",
+                "mail:0",
+                "mail:65536",
+                "{{ .x }}:25",
+                "a:b:25",
+                "me@mail:25",
+            )
+        ),
+        *(
+            ({name: text}, f"PIPELINE_ALERTS_{name}: expected a URL")
+            for name in ("WEBHOOK_URL", "GRAFANA_URL", "PAGERDUTY_URL")
+            for text in (
+                "https://x:99999/y",
+                "https://x:0",
+                "https://x:y",
+                "https://x:٣/",
+                "https://x:/",
+                "https://[x",
+            )
+        ),
+        *(
+            ({name: "https://x/{{1}}"}, f"PIPELINE_ALERTS_{name}: expected an address")
+            for name in ("WEBHOOK_URL", "GRAFANA_URL", "RUNBOOKS_URL", "SLACK_WEBHOOK_URL")
+        ),
+        (MAIL | {"EMAIL_TO": "{{1}}@example.org"}, "PIPELINE_ALERTS_EMAIL_TO: expected an address"),
+        (MAIL | {"SMTP_FROM": "{{1}}@example.org"}, "PIPELINE_ALERTS_SMTP_FROM: expected an address"),
+        ({"SLACK_CHANNEL": "#{{1}}"}, "PIPELINE_ALERTS_SLACK_CHANNEL: expected an address"),
+        (
+            MAIL | {"SMTP_USERNAME": "a\udcff"},
+            "PIPELINE_ALERTS_SMTP_USERNAME: expected a single line of UTF-8",
+        ),
         ({"SLAK_CHANNEL": "#x"}, "PIPELINE_ALERTS_SLAK_CHANNEL: unknown"),
         (
             {"GROUP_WAIT_PAYMENTS": "1s"},
@@ -151,6 +190,10 @@ def test_a_secret_is_not_repeated_in_the_complaint_about_it(
         ("slak_webhook_url", "https://x", "unknown"),
         ("slack_channel", "#x", "no secret; set PIPELINE_ALERTS_SLACK_CHANNEL"),
         ("slack_webhook_url", "nonsense", "expected a URL"),
+        ("slack_webhook_url", "", "empty; write the secret into it"),
+        ("smtp_password", " \n", "empty; write the secret into it"),
+        ("smtp_password", "a\0b", "expected a single line of UTF-8"),
+        ("webhook_url", "https://x/\0", "expected a single line of UTF-8"),
     ],
 )
 def test_a_wrong_secret_file_is_named(
@@ -160,6 +203,24 @@ def test_a_wrong_secret_file_is_named(
     (tmp_path / "in" / name).write_text(text)
     assert render(tmp_path) == 2
     assert capsys.readouterr().err.startswith(f"{tmp_path / 'in' / name}: {complaint}")
+
+
+def test_a_folder_in_place_of_a_secret_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "in" / "webhook_url").mkdir(parents=True)
+    assert render(tmp_path) == 2
+    assert capsys.readouterr().err.startswith(f"{tmp_path / 'in' / 'webhook_url'}: expected a file")
+
+
+def test_a_secret_that_links_to_nothing_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "webhook_url").symlink_to(tmp_path / "nowhere")
+    assert render(tmp_path) == 2
+    assert capsys.readouterr().err.startswith(f"{tmp_path / 'in' / 'webhook_url'}: cannot be read")
+
+
+@pytest.mark.parametrize("host", ["mail:25", "smtp.example.org:587", "[::1]:25", "mail_1-a:465"])
+def test_a_mail_server_may_be(tmp_path: Path, host: str) -> None:
+    assert render(tmp_path, **MAIL | {"SMTP_HOST": host}) == 0
 
 
 def test_one_secret_in_two_places_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
