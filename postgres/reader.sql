@@ -33,7 +33,9 @@ ALTER ROLE grafana_reader
 -- At once, as the exporter may look at them at any time.
 BEGIN;
 ALTER ROLE grafana_reader RESET ALL;
-ALTER ROLE grafana_reader IN DATABASE :"DBNAME" RESET ALL;
+SELECT format('ALTER ROLE grafana_reader IN DATABASE %I RESET ALL', d.datname)
+FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase WHERE s.setrole = 'grafana_reader'::regrole
+\gexec
 ALTER ROLE grafana_reader SET default_transaction_read_only = on;
 ALTER ROLE grafana_reader SET statement_timeout = '8s';
 ALTER ROLE grafana_reader SET lock_timeout = '2s';
@@ -41,6 +43,8 @@ ALTER ROLE grafana_reader SET idle_in_transaction_session_timeout = '5s';
 ALTER ROLE grafana_reader SET work_mem = '16MB';
 ALTER ROLE grafana_reader SET temp_file_limit = '256MB';
 ALTER ROLE grafana_reader SET search_path = pipelines;
+-- A query that fails has its values in its error: they would fill the server's log. Grafana shows errors to who asked.
+ALTER ROLE grafana_reader SET log_min_messages = 'fatal';
 -- Compiling a query of a panel takes longer than it saves.
 ALTER ROLE grafana_reader SET jit = off;
 -- Every role may change these for itself. By the comment, which it may not change, the exporter puts them back.
@@ -67,6 +71,10 @@ SELECT format('GRANT EXECUTE ON FUNCTION %s TO %I', oid::regprocedure, :'exporte
 FROM pg_proc
 WHERE pronamespace = 'pg_catalog'::regnamespace AND proname ~ '^pg_(try_)?advisory_'
 \gexec
+
+-- A block of code can do in a loop, and catch, what a statement can do once. Functions of views need no right to it.
+REVOKE USAGE ON LANGUAGE plpgsql FROM PUBLIC;
+GRANT USAGE ON LANGUAGE plpgsql TO :"exporter";
 
 -- The exporter ends queries of the reader that last too long. Being a member of the role is enough for that, and gives
 -- it nothing else: pg_signal_backend would let it end everybody's.

@@ -13,12 +13,15 @@ from collections.abc import Callable, Iterable, Iterator
 import msgspec
 from msgspec import Struct
 from sqlalchemy import Connection, Engine, text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DataError, ProgrammingError, SQLAlchemyError
 
 ROLE = "grafana_reader"
 
 MOST_SECONDS = 10.0
 """How long a query or transaction of the role may last. The role's own `statement_timeout` is shorter."""
+
+MOST_IDLE_SECONDS = 90.0
+"""How long a session of the role may do nothing: longer than a connection of Grafana's pool lives."""
 
 INTERVAL = 2.0
 """Seconds between two looks."""
@@ -49,23 +52,39 @@ _MEMBER = text("SELECT pg_has_role(r.oid, 'MEMBER') FROM pg_roles r WHERE r.roln
 # whoever is given its connection next.
 _END = text(
     """
-    WITH late AS MATERIALIZED (
-        SELECT a.pid, clock_timestamp() - least(a.xact_start, a.query_start) AS age, left(a.query, 200) AS query
-        FROM pg_stat_activity a
-        WHERE a.usename = :role AND a.backend_type = 'client backend' AND (
-            (a.state <> 'idle'
-                AND least(a.xact_start, a.query_start) < clock_timestamp() - make_interval(secs => :seconds))
+    WITH seen AS (
+        SELECT a.pid, a.state, a.wait_event, a.backend_xid, left(a.query, 200) AS query,
+            clock_timestamp() - least(a.xact_start, a.query_start) AS age,
+            clock_timestamp() - a.state_change AS unchanged
+        FROM pg_stat_activity a WHERE a.usename = :role AND a.backend_type = 'client backend'
+    ), judged AS MATERIALIZED (
+        SELECT pid, query, age, CASE
+            -- Whoever only reads is given no number of a transaction.
+            WHEN backend_xid IS NOT NULL THEN 'it writes'
+            WHEN state <> 'idle' AND age > make_interval(secs => :seconds) THEN 'it lasts too long'
+            -- It listens, and keeps what others notify on the disk. Answers of queries are sent before it is idle.
+            WHEN state = 'idle' AND wait_event = 'ClientWrite' AND unchanged > make_interval(secs => :unread)
+                THEN 'it does not read what it is sent'
+            WHEN state = 'idle' AND unchanged > make_interval(secs => :idle) THEN 'it is idle'
             -- It has no use for these, and migrations wait for one of them.
-            OR EXISTS (SELECT FROM pg_locks l WHERE l.pid = a.pid AND l.locktype = 'advisory')
-        )
+            WHEN EXISTS (SELECT FROM pg_locks l WHERE l.pid = seen.pid AND l.locktype = 'advisory')
+                THEN 'it holds an advisory lock'
+        END AS reason
+        FROM seen
+    ), late AS MATERIALIZED (
+        SELECT * FROM judged WHERE reason IS NOT NULL
     )
-    SELECT query, extract(epoch FROM age)::float8 AS seconds FROM late WHERE pg_terminate_backend(pid)
+    SELECT query, extract(epoch FROM age)::float8 AS seconds, reason FROM late WHERE pg_terminate_backend(pid)
     """
 )
+# Notifications that nobody waits for any more stay on the disk until the next one, or until somebody asks.
+_DRAIN = text("SELECT pg_notification_queue_usage()")
 _TOLD = text("SELECT shobj_description(r.oid, 'pg_authid') FROM pg_roles r WHERE r.rolname = :role")
 _SETTINGS = text(
     """
-    SELECT d.datname, s.setconfig FROM pg_db_role_setting s LEFT JOIN pg_database d ON d.oid = s.setdatabase
+    -- Values may be as long as the role likes; those that are wanted are short.
+    SELECT d.datname, left(c.setting, 10000) AS setting
+    FROM pg_db_role_setting s LEFT JOIN pg_database d ON d.oid = s.setdatabase, unnest(s.setconfig) AS c(setting)
     WHERE s.setrole = (SELECT oid FROM pg_roles WHERE rolname = :role)
     """
 )
@@ -85,11 +104,17 @@ class ReaderWatch:
     """Ends what the role leaves running, in a thread of its own. `ended` is told of each."""
 
     def __init__(
-        self, engine: Engine, ended: Callable[[], None], *, most_seconds: float = MOST_SECONDS
+        self,
+        engine: Engine,
+        ended: Callable[[], None],
+        *,
+        most_seconds: float = MOST_SECONDS,
+        most_idle_seconds: float = MOST_IDLE_SECONDS,
     ) -> None:
         self.engine = engine
         self._ended = ended
-        self._most_seconds = most_seconds
+        self._bounds = {"seconds": most_seconds, "idle": most_idle_seconds, "unread": INTERVAL}
+        self._stuck: set[str] = set()
         self._warned = False
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="reader watch", daemon=True)
@@ -122,11 +147,14 @@ class ReaderWatch:
             if not member:
                 self._warn(exists=member is not None)
                 return
-            for query, seconds in connection.execute(_END, {"role": ROLE, "seconds": self._most_seconds}):
+            for query, seconds, reason in connection.execute(_END, {"role": ROLE, **self._bounds}):
                 self._ended()
                 log.warning(
-                    "query of the reader ended", extra={"query": query, "duration_seconds": round(seconds, 1)}
+                    "query of the reader ended",
+                    extra={"query": query, "duration_seconds": round(seconds, 1), "reason": reason},
                 )
+            connection.execute(_DRAIN)
+        with self.engine.begin() as connection:
             self._restore(connection)
 
     def _warn(self, *, exists: bool) -> None:
@@ -144,14 +172,24 @@ class ReaderWatch:
             return
         found = _settings(connection)
         changed = [key for key in {**found, **wanted} if found.get(key) != wanted.get(key)]
-        if not changed:
-            return
-        connection.execute(text(f"SET LOCAL ROLE {ROLE}"))
+        stuck: set[str] = set()
+        if changed:
+            _load_plpgsql(connection)
+            connection.execute(text(f"SET LOCAL ROLE {ROLE}"))
         for database, name in changed:
-            _set(connection, database, name, wanted.get((database, name)))
-        log.warning(
-            "settings of the reader put back", extra={"settings": sorted({name for _, name in changed})}
-        )
+            if not _put(connection, database, name, wanted.get((database, name))):
+                stuck.add(name)
+        self._tell({name for _, name in changed} - stuck, stuck)
+
+    def _tell(self, restored: set[str], stuck: set[str]) -> None:
+        if restored:
+            log.warning("settings of the reader put back", extra={"settings": sorted(restored)})
+        if stuck - self._stuck:
+            log.warning(
+                "settings of the reader cannot be put back",
+                extra={"settings": sorted(stuck), "reason": "a superuser can, by postgres/reader.sql"},
+            )
+        self._stuck = stuck
 
 
 def _wanted(connection: Connection) -> Settings | None:
@@ -165,12 +203,31 @@ def _wanted(connection: Connection) -> Settings | None:
 
 def _settings(connection: Connection) -> Settings:
     rows = connection.execute(_SETTINGS, {"role": ROLE})
-    return dict(entry for row in rows for entry in _split(row.datname, row.setconfig))
+    return dict(entry for row in rows for entry in _split(row.datname, [row.setting]))
 
 
 def _split(database: str | None, settings: Iterable[str]) -> Iterator[tuple[tuple[str | None, str], str]]:
     for name, _, value in (setting.partition("=") for setting in settings):
         yield (database, name), value
+
+
+def _load_plpgsql(connection: Connection) -> None:
+    """A setting of an extension is reset only where that is loaded, which in the role's sessions a view does."""
+    try:
+        with connection.begin_nested():
+            connection.exec_driver_sql("DO LANGUAGE plpgsql 'BEGIN END'")
+    except ProgrammingError as error:
+        log.debug("plpgsql could not be loaded", extra={"reason": str(error.orig)})
+
+
+def _put(connection: Connection, database: str | None, name: str, value: str | None) -> bool:
+    """Set or reset one setting; whether that is allowed. What is not keeps none of the others."""
+    try:
+        with connection.begin_nested():
+            _set(connection, database, name, value)
+    except (ProgrammingError, DataError):
+        return False
+    return True
 
 
 def _set(connection: Connection, database: str | None, name: str, value: str | None) -> None:

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 import requests
 from psycopg import errors
-from psycopg.sql import SQL
+from psycopg.sql import SQL, Identifier
 
 from exporter.store.engine import BadDatabase, open_engine
 from exporter.store.migrate import migrate
@@ -63,10 +63,12 @@ def database(server: PostgreSQL, tmp_path_factory: pytest.TempPathFactory) -> st
 class Watched:
     """A watch that ends what lasts longer than so many seconds, and how often it did."""
 
-    def __init__(self, url: str, seconds: float = 0.3) -> None:
+    def __init__(self, url: str, seconds: float = 0.3, idle_seconds: float = 600) -> None:
         self.number = 0
         self.engine = open_engine(url)
-        self.watch = ReaderWatch(self.engine, self._ended, most_seconds=seconds)
+        self.watch = ReaderWatch(
+            self.engine, self._ended, most_seconds=seconds, most_idle_seconds=idle_seconds
+        )
         self.watch.look()
 
     def _ended(self) -> None:
@@ -181,6 +183,9 @@ REFUSED: dict[LiteralString, type[psycopg.Error]] = {
     "CREATE PUBLICATION p FOR ALL TABLES": errors.InsufficientPrivilege,
     "CHECKPOINT": errors.InsufficientPrivilege,
     "BEGIN; PREPARE TRANSACTION 'x'": errors.ObjectNotInPrerequisiteState,
+    "DO $$ BEGIN END $$": errors.InsufficientPrivilege,
+    "SET log_min_messages = 'log'": errors.InsufficientPrivilege,
+    "ALTER ROLE grafana_reader RESET log_min_messages": errors.InsufficientPrivilege,
 }
 
 
@@ -204,8 +209,6 @@ LASTING: list[LiteralString] = [
     "SELECT count(*) FROM generate_series(1, 100000000000)",
     "SELECT count(*) FROM generate_series(1, 1000000) a, generate_series(1, 1000000) b",
     "SET work_mem = '512MB'; SELECT i, random() FROM generate_series(1, 100000000) i ORDER BY 2",
-    # A cancellation is caught; an end is not.
-    "DO $$ BEGIN LOOP BEGIN PERFORM pg_sleep(600); EXCEPTION WHEN query_canceled THEN NULL; END; END LOOP; END $$",
     "SELECT repeat('a', 30) ~ '(a*)*(a*)*(a*)*(a*)*b', pg_sleep(600)",
     "WITH RECURSIVE r AS (SELECT 1 UNION ALL SELECT 1 FROM r) SELECT count(*) FROM r",
 ]
@@ -220,6 +223,96 @@ def test_what_lasts_is_ended(database: str, watched: Watched, statement: Literal
             attack.error, (errors.AdminShutdown, errors.DiskFull, errors.ConfigurationLimitExceeded)
         )
     assert watched.number <= 1
+
+
+def test_what_catches_its_cancellation_is_ended_where_the_role_may_run_code(
+    database: str, watched: Watched
+) -> None:
+    with session(database, "postgres") as owner, session(database) as reader:
+        owner.execute("GRANT USAGE ON LANGUAGE plpgsql TO grafana_reader")
+        attack = Attack(
+            unlocked(reader),
+            "DO $$ BEGIN LOOP BEGIN PERFORM pg_sleep(600); EXCEPTION WHEN query_canceled THEN NULL; END; "
+            "END LOOP; END $$",
+        )
+        wait_for(lambda: watched.ends(attack), "the attack is ended")
+        assert isinstance(attack.error, errors.AdminShutdown)
+        owner.execute("REVOKE USAGE ON LANGUAGE plpgsql FROM grafana_reader")
+
+
+WRITING: list[LiteralString] = [
+    "BEGIN; ALTER ROLE grafana_reader SET application_name = 'x'",
+    "BEGIN; ALTER DEFAULT PRIVILEGES FOR ROLE grafana_reader GRANT SELECT ON TABLES TO PUBLIC",
+]
+
+
+@pytest.mark.parametrize("statement", WRITING)
+def test_a_transaction_that_writes_is_ended_at_the_next_look(database: str, statement: LiteralString) -> None:
+    watched = Watched(database, seconds=600)
+    with session(database) as reader:
+        unlocked(reader).execute(statement)
+        watched.watch.look()
+        assert watched.number == 1
+        with pytest.raises(psycopg.OperationalError):
+            reader.execute("COMMIT")
+    watched.engine.dispose()
+
+
+def test_what_a_listener_does_not_read_leaves_the_disk(database: str) -> None:
+    watched = Watched(database, seconds=600)
+    with session(database, "postgres") as owner, session(database) as listener:
+        unlocked(listener).execute("LISTEN x")
+        with session(database) as reader:
+            unlocked(reader)
+            for number in range(3000):
+                reader.execute(SQL("NOTIFY x, '{}'").format(SQL(str(number) + "y" * 7900)))
+        waits = "SELECT wait_event FROM pg_stat_activity WHERE pid = %s"
+        assert owner.execute(waits, [listener.info.backend_pid]).fetchone() == ("ClientWrite",)
+
+        def kept() -> int:
+            sizes = "SELECT (pg_stat_file('pg_notify/' || name)).size FROM pg_ls_dir('pg_notify') AS name"
+            return sum(size for (size,) in owner.execute(sizes).fetchall())
+
+        def drained() -> bool:
+            watched.watch.look()
+            return kept() < 2**20
+
+        assert kept() > 10**7
+        wait_for(drained, "the notifications leave the disk")
+    assert watched.number == 1
+    watched.engine.dispose()
+
+
+def test_a_session_that_is_idle_for_long_is_ended_and_one_that_is_not_is_left(database: str) -> None:
+    with session(database) as reader:
+        reader.execute("LISTEN x")
+        patient = Watched(database, seconds=0.0)
+        assert reader.execute("SELECT 1").fetchone() == (1,)
+        patient.engine.dispose()
+        watched = Watched(database, idle_seconds=0.3)
+        wait_for(watched.has_ended, "the idle session is ended")
+        with pytest.raises(psycopg.OperationalError):
+            reader.execute("SELECT 1")
+    watched.engine.dispose()
+
+
+def test_a_session_in_another_database_of_the_server_is_ended_too(
+    server: PostgreSQL, watched: Watched
+) -> None:
+    with session(server.url()) as reader:
+        attack = Attack(unlocked(reader), "SELECT pg_sleep(600)")
+        wait_for(lambda: watched.ends(attack), "the attack is ended")
+        assert isinstance(attack.error, errors.AdminShutdown)
+
+
+def test_errors_of_the_role_are_not_in_the_log_of_the_server(server: PostgreSQL, database: str) -> None:
+    with session(database) as reader, session(database, EXPORTER) as other:
+        with pytest.raises(errors.InvalidTextRepresentation):
+            reader.execute("SELECT repeat('of the reader', 100000)::int")
+        with pytest.raises(errors.InvalidTextRepresentation):
+            other.execute("SELECT 'of the exporter'::int")
+    assert "of the exporter" in server.log
+    assert "of the readerof the reader" not in server.log
 
 
 def test_a_transaction_left_open_is_ended(database: str, watched: Watched) -> None:
@@ -292,6 +385,71 @@ def test_what_the_role_changes_of_its_own_settings_is_put_back(database: str, wa
             "current_setting('temp_file_limit')"
         ).fetchone()
         assert shown == ("8s", "pipelines", "on", "16MB", "256MB")
+
+
+SHOWN = (
+    "SELECT current_setting('statement_timeout'), current_setting('search_path'), "
+    "(SELECT count(*) FROM pg_db_role_setting s, unnest(s.setconfig) AS c(setting) "
+    "WHERE s.setrole = 'grafana_reader'::regrole AND length(setting) > 100)"
+)
+
+
+def test_settings_are_put_back_by_an_exporter_that_has_not_loaded_the_extension_of_one(database: str) -> None:
+    with session(database) as reader:
+        unlocked(reader).execute("SELECT error FROM executions")
+        reader.execute("ALTER ROLE grafana_reader SET plpgsql.check_asserts = on")
+        reader.execute("ALTER ROLE grafana_reader SET search_path = nowhere")
+        reader.execute("ALTER ROLE grafana_reader SET statement_timeout = '1ms'")
+    started = Watched(database)
+    with session(database) as reader:
+        assert reader.execute(SHOWN).fetchone() == ("8s", "pipelines", 0)
+        left = "SELECT FROM pg_db_role_setting WHERE array_to_string(setconfig, ' ') LIKE '%plpgsql.%'"
+        assert reader.execute(left).fetchall() == []
+    started.engine.dispose()
+
+
+def test_a_setting_that_cannot_be_put_back_keeps_none_of_the_others_and_is_told_once(
+    server: PostgreSQL, database: str, watched: Watched, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with session(database, "postgres") as owner, session(database) as reader:
+        owner.execute("ALTER ROLE grafana_reader SET another.extension = 1")
+        owner.execute("ALTER ROLE grafana_reader IN DATABASE postgres SET another.extension = 1")
+        unlocked(reader).execute("ALTER ROLE grafana_reader SET statement_timeout = '1ms'")
+        watched.watch.look()
+        watched.watch.look()
+        with session(database) as later:
+            assert later.execute(SHOWN).fetchone() == ("8s", "pipelines", 0)
+        assert caplog.messages.count("settings of the reader cannot be put back") == 1
+        make_reader(server, database.rpartition("/")[2], tmp_path)
+        left = "SELECT FROM pg_db_role_setting WHERE array_to_string(setconfig, ' ') LIKE '%another.%'"
+        assert owner.execute(left).fetchall() == []
+
+
+def test_a_setting_of_any_length_is_taken_back(database: str, watched: Watched) -> None:
+    with session(database) as reader:
+        unlocked(reader).execute(
+            SQL("ALTER ROLE grafana_reader SET application_name = '{}'").format(SQL("x" * 3_000_000))
+        )
+    watched.watch.look()
+    with session(database) as reader:
+        assert reader.execute(SHOWN).fetchone() == ("8s", "pipelines", 0)
+
+
+def test_whatever_setting_the_role_may_change_is_put_back(database: str, watched: Watched) -> None:
+    kept = "SELECT setconfig FROM pg_db_role_setting WHERE setrole = 'grafana_reader'::regrole"
+    with session(database) as reader:
+        before = set(reader.execute(kept).fetchall()[0][0])
+        unlocked(reader).execute("SELECT error FROM executions")
+        # Those of a transaction cannot be set here at all.
+        names = reader.execute(
+            "SELECT name FROM pg_settings WHERE context = 'user' AND name !~ '^transaction_'"
+        ).fetchall()
+        for (name,) in names:
+            part = SQL(".").join(Identifier(part) for part in name.split("."))
+            reader.execute(SQL("ALTER ROLE grafana_reader SET {} FROM CURRENT").format(part))
+        assert len(reader.execute(kept).fetchall()[0][0]) > 100
+        watched.watch.look()
+        assert [set(row[0]) for row in reader.execute(kept).fetchall()] == [before]
 
 
 def test_a_password_that_the_role_changed_is_put_back_by_the_script(

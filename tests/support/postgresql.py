@@ -84,6 +84,11 @@ class PostgreSQL:
         finally:
             shutil.rmtree(self._folder, ignore_errors=True)
 
+    @property
+    def log(self) -> str:
+        """What it logged."""
+        return self._program.log
+
     def url(self, database: str = "postgres", *, user: str = OWNER) -> str:
         """SQLAlchemy's URL of a database."""
         return f"postgresql+psycopg://{user}@127.0.0.1:{self.port}/{database}"
