@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 
 import msgspec
 from msgspec import Struct
@@ -213,11 +214,9 @@ def _split(database: str | None, settings: Iterable[str]) -> Iterator[tuple[tupl
 
 def _load_plpgsql(connection: Connection) -> None:
     """A setting of an extension is reset only where that is loaded, which in the role's sessions a view does."""
-    try:
-        with connection.begin_nested():
-            connection.exec_driver_sql("DO LANGUAGE plpgsql 'BEGIN END'")
-    except ProgrammingError as error:
-        log.debug("plpgsql could not be loaded", extra={"reason": str(error.orig)})
+    # Without the right to it, a setting that then cannot be reset is told by its name.
+    with suppress(ProgrammingError), connection.begin_nested():
+        connection.exec_driver_sql("DO LANGUAGE plpgsql 'BEGIN END'")
 
 
 def _put(connection: Connection, database: str | None, name: str, value: str | None) -> bool:
