@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import isfinite
 
 PREFIX = "alerts."
 """How labels begin that set thresholds."""
+
+
+# Python reads more as a number, like 1_000 and the digits of other scripts.
+_NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
 class BadThreshold(ValueError):
@@ -18,8 +23,8 @@ class BadThreshold(ValueError):
 class Threshold:
     """One threshold. Without a default, its alert is silent until somebody sets it.
 
-    `least` and `most` bound the values that make sense; `choices` are the only ones, if there are any; `whole`: no parts of
-    one.
+    `least` and `most` bound the values that make sense; `choices` are the only ones, if there are any; `whole`: no
+    parts of one.
     """
 
     name: str
@@ -50,6 +55,8 @@ class Threshold:
 def _number(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise BadThreshold("expected a number")
+    if isinstance(value, str) and not _NUMBER.fullmatch(value):
+        raise BadThreshold(f"expected a number, got {value[:100]!r}")
     try:
         number = float(value)
     except (ValueError, OverflowError) as error:
@@ -188,8 +195,9 @@ THRESHOLD_OF_NAME: Mapping[str, Threshold] = {threshold.name: threshold for thre
 
 def parse(label: str, value: object) -> float | None:
     """Value of a threshold that a label sets; None for a label that is about something else. Raises BadThreshold."""
-    if not label.startswith(PREFIX):
+    if not label.lower().startswith(PREFIX):
         return None
+    # Another case of the prefix is a slip: removeprefix leaves it there, and no threshold is called so.
     threshold = THRESHOLD_OF_NAME.get(label.removeprefix(PREFIX))
     if threshold is None:
         known = ", ".join(PREFIX + name for name in THRESHOLD_OF_NAME)
@@ -207,4 +215,15 @@ def declared(labels: Mapping[str, object]) -> dict[str, float]:
             continue
         if number is not None:
             found[label.removeprefix(PREFIX)] = number
+    return found
+
+
+def wrong(labels: Mapping[str, object]) -> dict[str, str]:
+    """What is wrong with the labels that look like thresholds and are none, by label."""
+    found = {}
+    for label, value in sorted(labels.items()):
+        try:
+            parse(label, value)
+        except BadThreshold as error:
+            found[label] = str(error)
     return found

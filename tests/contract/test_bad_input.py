@@ -336,3 +336,23 @@ def test_whatever_is_sent_is_taken_or_refused(
     if answer.status_code != 202:
         refused(answer, answer.status_code)
     assert shared_client.get("/metrics").status_code == 200
+
+
+def test_a_tag_of_openlineage_that_is_no_threshold_is_taken_and_logged(
+    client: TestClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    tags = {"alerts.stream_lag_seconds": "soon", "alerts.completeness": "0.5", "tier": "gold"}
+    facet = {"tags": [{"key": key, "value": value, "source": "USER"} for key, value in tags.items()]}
+    body = {
+        "eventTime": "2026-11-22T01:00:00Z",
+        "eventType": "START",
+        "job": {"namespace": "n", "name": "cdc", "facets": {"tags": facet}},
+        "run": {"runId": "01a200ee-c975-7ca0-96a7-a09e225da53f"},
+    }
+    with caplog.at_level("WARNING"):
+        assert client.post("/api/v1/lineage", json=body).status_code == 200
+    (line,) = [record for record in caplog.records if record.levelname == "WARNING"]
+    assert line.getMessage() == "a tag sets no threshold"
+    said = vars(line)
+    assert (said["pipeline"], said["label"]) == ("cdc", "alerts.stream_lag_seconds")
+    assert said["reason"] == "expected a number, got 'soon'"

@@ -259,6 +259,13 @@ def test_dependencies_are_executions_started_by_those_of_another_pipeline(api: R
     assert "'endTs'" in refused(api, "/dependencies", endTs="soon")
 
 
+def test_a_trace_is_found_by_its_id_as_a_uuid(api: Reader) -> None:
+    uuid = "-".join((FAILED[:8], FAILED[8:12], FAILED[12:16], FAILED[16:20], FAILED[20:]))
+    (found,) = read(api.get(f"{API}/traces/{uuid.upper()}"))
+    assert found.traceID == FAILED
+    assert api.client.get(f"{API}/traces/{FAILED[:16]}-{FAILED[16:]}").status_code == 404
+
+
 # What sources tell strangely
 
 WHO: dict[str, Any] = {"pipeline": "odd", "execution": "r"}
@@ -275,6 +282,15 @@ def of(database_url: str) -> Iterator[Any]:
             return trace(api, ODD)
 
         yield told
+
+
+def test_an_execution_that_is_told_as_its_own_parent_has_none(database_url: str) -> None:
+    with stored(database_url) as store, reader(store) as api:
+        store.put(event(e.ExecutionStarted(**WHO, parent=e.Parent("odd", "r")), 0))
+        root = trace(api, ODD).root
+        assert root.references == []
+        assert "parent.pipeline" not in root.told
+        assert api.get(f"{API}/dependencies")["data"] == []
 
 
 def test_a_queued_execution_has_a_span_and_queued_stages_none(of: Any) -> None:

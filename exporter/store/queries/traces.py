@@ -294,14 +294,14 @@ def starts_between(connection: Connection, since: int, until: int) -> Iterator[t
     """Pipelines of the latest executions begun between two instants, each behind the pipeline that started it."""
     table = schema.executions
     query = (
-        select(table.c.pipeline, table.c.facts)
+        select(table.c.pipeline, table.c.external_id, table.c.facts)
         .where(table.c.sort_at >= since, table.c.sort_at < until)
         .order_by(table.c.sort_at.desc(), table.c.id.desc())
         .limit(MOST_CHILDREN)
     )
-    for pipeline, facts in connection.execute(query, execution_options={"yield_per": 500}):
+    for pipeline, external_id, facts in connection.execute(query, execution_options={"yield_per": 500}):
         # Most executions have no parent, and reading what was told of them takes longest.
         if b'"parent"' in facts:
             parent = msgspec.json.decode(facts, type=Facts).get("parent")
-            if parent is not None:
+            if parent is not None and (parent["pipeline"], parent["execution"]) != (pipeline, external_id):
                 yield parent["pipeline"], pipeline

@@ -251,5 +251,12 @@ def parent_execution(execution: Execution) -> ParentExecution | None:
     return ParentExecution(pipeline=pipeline, execution=run, id=id_)
 
 
+def starter(execution: Execution) -> ParentExecution | None:
+    """The same, where it is another one: one that is told as its own parent was started by nobody known."""
+    parent = parent_execution(execution)
+    own = (execution.pipeline, execution.external_id)
+    return None if parent is None or (parent.pipeline, parent.execution) == own else parent
+
+
 def _text(moment: datetime | None) -> str | None:
     return None if moment is None else moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -12,7 +12,7 @@ from exporter.domain.status import FAILING, Status
 from exporter.store.queries.happenings import StoredError
 from exporter.store.queries.trace_parts import Call, Parts, TimedEvent
 from exporter.store.records import Execution
-from exporter.web.answers.execution import own_error, parent_execution
+from exporter.web.answers.execution import own_error, starter
 from exporter.web.answers.stage import Instance, Try
 from exporter.web.answers.trace import KeyValue, Log, key_values, within
 
@@ -45,7 +45,7 @@ def process_tags(execution: Execution, declared: Mapping[str, Any]) -> list[KeyV
 def root_tags(execution: Execution, labels: Labels, parts: Parts | None = None) -> list[KeyValue]:
     """Tags of an execution. `labels`: those of its pipeline, which its own outdo."""
     facts = execution.facts
-    parent = parent_execution(execution)
+    parent = starter(execution)
     queued = Episode(queued_at=execution.queued_at, started_at=execution.started_at).queue_duration
     told: dict[str, Any] = {
         "execution.status": execution.status,

@@ -15,7 +15,8 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 
-from exporter.domain.events import Event
+from exporter.catalogue import thresholds
+from exporter.domain.events import Event, Payload, PipelineDeclared
 from exporter.domain.text import clean_name
 from exporter.exposition.own import OwnMetrics
 from exporter.ingest import cloudevents, openlineage
@@ -83,7 +84,18 @@ def _cloud_events(request: Request, body: bytes, received: datetime) -> list[Eve
 
 def _lineage(request: Request, body: bytes, received: datetime) -> list[Event]:
     environment = clean_name(request.query_params.get("environment") or "default")
-    return openlineage.translate(body, received=received, environment=environment)
+    events = openlineage.translate(body, received=received, environment=environment)
+    for event in events:
+        _log_thresholds(event.payload)
+    return events
+
+
+def _log_thresholds(payload: Payload) -> None:
+    """Tags are nobody's to refuse: those that are no thresholds are labels only."""
+    if isinstance(payload, PipelineDeclared) and payload.labels:
+        for label, reason in thresholds.wrong(payload.labels).items():
+            about = {"pipeline": payload.pipeline, "environment": payload.environment, "label": label}
+            log.warning("a tag sets no threshold", extra={**about, "reason": reason[:300]})
 
 
 def _authorise(request: Request, token: str | None) -> None:

@@ -20,7 +20,7 @@ from exporter.store import engine
 from exporter.store.queries import executions, trace_parts, traces
 from exporter.store.records import Execution
 from exporter.web import answers
-from exporter.web.answers.execution import parent_execution
+from exporter.web.answers.execution import starter
 from exporter.web.answers.trace import (
     Dependencies,
     Dependency,
@@ -40,6 +40,7 @@ from exporter.web.trace_search import search
 MOST_DEPENDENCIES = 1_000
 
 _ID = re.compile("[0-9a-f]{32}")
+_UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _BAD: dict[int | str, dict[str, Any]] = {
     400: {"description": "A parameter cannot be understood.", "model": Failure},
     503: UNDERSTOOD_BUT_WRONG[503],
@@ -53,7 +54,9 @@ _LENGTH: dict[str, Any] = {"maxLength": LONGEST}
 Service = Annotated[
     str, Path(description="a pipeline; `{a,b}` for several, `.*` for all", json_schema_extra=_LENGTH)
 ]
-TraceId = Annotated[str, Path(alias="id", description="32 hex digits", json_schema_extra=_LENGTH)]
+TraceId = Annotated[
+    str, Path(alias="id", description="32 hex digits, or a UUID of them", json_schema_extra=_LENGTH)
+]
 
 
 class TracesAsked(BaseModel):
@@ -158,6 +161,8 @@ def _traces(routes: APIRouter, reading: Reading) -> None:
     @routes.get("/traces/{id}", summary="One execution", response_model=Traces, responses=_UNKNOWN)
     def read_trace(id_: TraceId) -> Response:
         id_ = id_.strip().lower()
+        if _UUID.fullmatch(id_):
+            id_ = id_.replace("-", "")
         now = to_micros(reading.now())
         with turns:
             with engine.reading(reading.engine) as connection:
@@ -175,7 +180,7 @@ def _traces(routes: APIRouter, reading: Reading) -> None:
 
 def _parent(connection: Connection, execution: Execution) -> str | None:
     """Id of the execution that started this one, if it is known."""
-    told = parent_execution(execution)
+    told = starter(execution)
     if told is None or told.id is None or not executions.by_id(connection, [told.id]):
         return None
     return told.id

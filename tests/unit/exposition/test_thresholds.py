@@ -63,6 +63,12 @@ def test_thresholds_count_towards_the_budget_of_series(database_url: str) -> Non
         ("alerts.stream_lag_seconds", "soon", "expected a number, got 'soon'"),
         ("alerts.stream_lag_seconds", "nan", "expected a number, got 'nan'"),
         ("alerts.stream_lag_seconds", "1" * 400, "expected a number"),
+        *(
+            ("alerts.stream_lag_seconds", text, f"expected a number, got {text!r}")
+            for text in ("1_000", " 5 ", "5\n", "٣", "½", "0x10", "1,5", "", "+", "1e")
+        ),
+        ("Alerts.stream_lag_seconds", "600", "expected one of alerts.enabled, "),
+        ("ALERTS.enabled", "0", "expected one of alerts.enabled, "),
         ("alerts.stream_lag_seconds", 10**400, "expected a number"),
         ("alerts.stream_lag_seconds", -1, "expected a number of 1 or more, got -1"),
         ("alerts.retry_ratio", 1.5, "expected a number from 0 to 1, got 1.5"),
@@ -75,6 +81,13 @@ def test_what_is_no_threshold_is_told_so(label: str, value: object, says: str) -
     with pytest.raises(BadThreshold) as error:
         parse(label, value)
     assert says in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("value", "number"), [("600", 600), ("1.5", 1.5), ("+2.", 2), ("1e3", 1000), (7, 7), ("007", 7)]
+)
+def test_a_threshold_is_a_decimal_number(value: object, number: float) -> None:
+    assert parse("alerts.stream_lag_seconds", value) == number
 
 
 def test_every_default_is_a_value_that_may_be_declared() -> None:
