@@ -9,7 +9,7 @@ from dashboards.grafana.targets import sql
 from dashboards.grafana.transformations import merge, organize
 from dashboards.scope import PIPELINES, WHERE_PIPELINES, chosen
 from exporter.catalogue.metrics import LLM_BUDGET
-from exporter.catalogue.promql import Not, Regex, gauge, increase, quantile
+from exporter.catalogue.promql import Not, Regex, gauge, increase, quantile, total
 from exporter.catalogue.recorded import BUDGET_USED
 from exporter.catalogue.summed import CALL_LATENCY, CALLS, COST, FIRST_TOKEN, TOKENS
 
@@ -54,7 +54,7 @@ def providers() -> Panel:
     return table(
         "Providers side by side",
         "Each model in the time range, the costliest first. Bad: red failures, or a p95 far above its neighbours'.",
-        tables.instant(figures, calls, _BY),
+        tables.instant(figures, total(CALLS, by=_BY, where=_MODELS), _BY),
         no_value="No calls in this time range.",
         columns=[
             by_name("Provider", min_width=110),
@@ -98,7 +98,7 @@ def budgets() -> Panel:
         "Cost and budgets",
         "What the calls of the time range cost, the declared budget, and how much of it is used up within its days (30 "
         "unless declared). Red: all of it.",
-        tables.instant(figures, f"{figures['cost']} or {figures['budget']}", by),
+        tables.instant(figures, f"{total(COST, by=by, where=_MODELS)} or {figures['budget']}", by),
         no_value="No pipeline here tells what its calls cost, or has declared a budget (llm_budget_usd).",
         columns=[
             tables.pipeline_column(min_width=130),

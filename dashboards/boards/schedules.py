@@ -248,7 +248,7 @@ def _levels() -> Panel:
         "Service levels",
         "Over the time range. Success: of what succeeded or failed. Budget left: of the failures that the objective "
         "allows; below zero it is missed. The objective is declared as label alerts.success_objective.",
-        tables.instant(figures, figures["ended"], _EACH),
+        tables.instant(figures, gauge(PIPELINE_INFO, by=_EACH, where=PIPELINES), _EACH),
         no_value="No execution ended in this time range.",
         filterable=True,
         columns=[
