@@ -39,8 +39,7 @@ def files(options: Options) -> dict[str, str]:
 
 def _recording(group: recorded.RecordingGroup) -> dict[str, Any]:
     rules = [
-        {"record": rule.record, "expr": rule.expr}
-        | ({"labels": dict(rule.labels)} if rule.labels else {})
+        {"record": rule.record, "expr": rule.expr} | ({"labels": dict(rule.labels)} if rule.labels else {})
         for rule in group.rules
     ]
     return {"name": group.name, "interval": group.interval, "rules": rules}

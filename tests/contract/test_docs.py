@@ -167,8 +167,8 @@ NUMBERS = {
     "docs/architecture.md": [
         f"up to {writer.GROUP} events",
         f"every {keeper.INTERVAL:.0f} seconds",
-        f"longer than {keeper.AWAY // 1_000_000} seconds, the exporter was away: silence and starts of that time, and of the "
-        f"{keeper.BACK // 1_000_000} seconds after",
+        f"longer than {keeper.AWAY // 1_000_000} seconds, the exporter was away",
+        f"and of the {keeper.BACK // 1_000_000} seconds after it",
         f"At most {MOST_MARKS} marks",
         f"last {state.RECENT} ends, the last {state.SUCCESSES} successes ({state.STAGE_SUCCESSES} of a stage)",
         f"and the last {state.STARTS} starts",
