@@ -26,7 +26,7 @@ from tests.unit.demo.story import NOW, tell, tell_history
 LIVE = timedelta(minutes=20)
 BATCH = "application/cloudevents-batch+json"
 AT_ONCE = 2000
-LOOK = timedelta(seconds=20)
+LOOK = timedelta(seconds=10)
 """How often the store looks after itself meanwhile."""
 
 SILENT = {
