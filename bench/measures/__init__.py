@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from bench.measures import batches, change, history, memory, panels, scrape, singles, start, traces
+from bench.measures import batches, change, history, memory, panels, scrape, singles, start, telling, traces
 from bench.result import Row
 from bench.setting import Setting
 
@@ -18,6 +18,7 @@ MEASURES: Mapping[str, Measure] = {
     "history": history.measure,
     "traces": traces.measure,
     "panels": panels.measure,
+    "telling": telling.measure,
     "start": start.measure,
     "memory": memory.measure,
 }
