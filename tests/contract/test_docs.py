@@ -18,7 +18,7 @@ import alerting.__main__ as alerting_command
 from exporter.catalogue import CATALOGUE, Kind, Scope
 from exporter.catalogue.document import DOCUMENTS, refreshed
 from exporter.catalogue.own import OWN
-from exporter.cli import dashboards, rules
+from exporter.cli import dashboards, rules, sources
 from exporter.demo import command as demo
 from exporter.domain.lifecycle import MOST_MARKS
 from exporter.exposition.own import SHARED, OwnMetrics
@@ -90,7 +90,7 @@ def sample_names() -> dict[str, tuple[str, ...]]:
 
 
 SAMPLES = sample_names()
-NO_METRICS = {"pipeline_exporter", "pipeline_id", "pipeline_stages"}
+NO_METRICS = {"pipeline_exporter", "pipeline_id", "pipeline_stages", "pipeline_ex"}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -199,9 +199,11 @@ def test_numbers_are_those_of_the_code(name: str, said: str) -> None:
 
 
 def of_commands() -> set[str]:
-    """Options of the commands about dashboards and rules, and of the module that writes the rules."""
-    sources = [Path(str(module.__file__)).read_text() for module in (dashboards, rules, alerting_command)]
-    return set(re.findall(r'"--([a-z-]+)"', "".join(sources))) | set(dashboards.SOURCES)
+    """Options of the commands about dashboards, rules and sources, and of the module that writes the rules."""
+    texts = [
+        Path(str(module.__file__)).read_text() for module in (dashboards, rules, sources, alerting_command)
+    ]
+    return set(re.findall(r'"--([a-z-]+)"', "".join(texts))) | set(dashboards.SOURCES)
 
 
 @pytest.mark.parametrize("name", NAMES)
