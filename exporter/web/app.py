@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from exporter import __version__
 from exporter.exposition import Exposition
 from exporter.exposition.own import OwnMetrics
+from exporter.ingest import otlp
 from exporter.settings import Settings
 from exporter.store import Store
 from exporter.store.forecasts import active_forecasts
@@ -24,7 +25,7 @@ from exporter.web.routers import all_routers, health, ingest, scrape
 DESCRIPTION = "Pipeline runs in, run history and Prometheus metrics out."
 
 
-def create_app(settings: Settings, store: Store, own: OwnMetrics) -> FastAPI:
+def create_app(settings: Settings, store: Store, own: OwnMetrics, reader: otlp.Reader) -> FastAPI:
     """The application over a store that is open; it starts the store's threads and stops them."""
 
     @asynccontextmanager
@@ -41,7 +42,7 @@ def create_app(settings: Settings, store: Store, own: OwnMetrics) -> FastAPI:
         engine=store.engine, now=_now, grafana_url=settings.grafana_url, public_url=settings.public_url
     )
     exposition = Exposition(store.engine, store.limits, own, forecasts=active_forecasts)
-    app.include_router(ingest.router(store.writer, own, settings.token, _now))
+    app.include_router(ingest.router(store.writer, own, settings.token, _now, reader=reader))
     app.include_router(scrape.router(exposition))
     app.include_router(health.router(store.engine))
     for router in all_routers(reading):
