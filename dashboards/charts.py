@@ -14,13 +14,16 @@ from exporter.catalogue.promql import Wanted, gauge, heat, quantile
 _QUANTILES = (0.5, 0.95, 0.99)
 
 
-def quantiles(metric: Metric, where: Mapping[str, Wanted], *, exemplars: bool = False) -> list[Target]:
+def quantiles(
+    metric: Metric, where: Mapping[str, Wanted], *, exemplars: bool = False, interval: str | None = None
+) -> list[Target]:
     """p50, p95 and p99 of a histogram, for `look.QUANTILE_COLOR`; exemplars come with the last."""
     return [
         prom(
             quantile(q, metric, "$__rate_interval", where=where),
             f"p{q * 100:.0f}",
             exemplar=exemplars and q == _QUANTILES[-1],
+            interval=interval,
         )
         for q in _QUANTILES
     ]

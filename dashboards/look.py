@@ -63,7 +63,6 @@ COUNT_OF_BAD: Steps = ((None, GREY), (0, GREEN), (1, RED))
 """No answer is grey, none is green, any is red."""
 COUNT_TO_WATCH: Steps = ((None, GREY), (0, GREEN), (1, ORANGE), (10, RED))
 SUCCESS_RATIO: Steps = ((None, GREY), (0, RED), (0.8, ORANGE), (0.95, GREEN))
-FAILED_RATIO: Steps = ((None, GREEN), (0.001, YELLOW), (0.2, ORANGE), (0.5, RED))
 AGAINST_USUAL: Steps = ((None, GREEN), (-0.1, TEXT), (0.25, ORANGE), (1, RED))
 """How much longer than usual: -0.1 is a tenth faster, 1 twice as long."""
 NO_COMPARISON = [
@@ -88,15 +87,6 @@ SEVERITY_NUMBER = {"critical": 3, "warning": 2, "info": 1}
 SEVERITY_OF_NUMBER = mapping([("3", "critical", RED), ("2", "warning", ORANGE), ("1", "info", BLUE)])
 ALERT_STATE = mapping([("firing", "firing", RED), ("pending", "pending", YELLOW)])
 NEW = mapping([("new", "new", RED), ("no", " ", None)])
-LEVEL = mapping(
-    [
-        ("critical", "critical", DARK_RED),
-        ("error", "error", RED),
-        ("warning", "warning", ORANGE),
-        ("info", "info", BLUE),
-        ("debug", "debug", GREY),
-    ]
-)
 UP_DOWN = mapping([("0", "down", RED), ("1", "up", GREEN)])
 
 SOME_POINTS, FEW_POINTS, FEWEST_POINTS = 150, 72, 48

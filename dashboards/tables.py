@@ -10,6 +10,7 @@ from dashboards.grafana.fields import by_name, by_regex
 from dashboards.grafana.json import Json
 from dashboards.grafana.panels import Panel, table
 from dashboards.grafana.targets import Target, prom, sql
+from dashboards.grafana.transformations import merge, organize, series_table
 from exporter.domain.status import FAILING
 
 BAD = "(" + ", ".join(f"'{status}'" for status in sorted(FAILING)) + ")"
@@ -44,6 +45,15 @@ def instant(figures: Mapping[str, str], rows: str, by: Iterable[str]) -> list[Ta
         prom(f"({expr}) or on ({keys}) ({rows}) * NaN", ref=ref, instant=True, format="table")
         for ref, expr in figures.items()
     ]
+
+
+def merged(titles: Mapping[str, str], *, trend: str | None = None) -> list[Json]:
+    """Transformations that make one table of `instant` queries: columns in the order of `titles`, under these names.
+
+    `trend`: the figure (`lastNotNull`, `sum`) of the query of that refId, which becomes a sparkline.
+    """
+    first = [series_table({"trend": trend})] if trend else []
+    return [*first, merge(), organize(list(titles), rename=titles, exclude=("Time",))]
 
 
 def shortened(text: str, length: int) -> str:

@@ -9,7 +9,6 @@ from dashboards.grafana.fields import by_name
 from dashboards.grafana.layout import figures, section, strip
 from dashboards.grafana.panels import Panel, alert_list, stat, table, timeseries
 from dashboards.grafana.targets import prom
-from dashboards.grafana.transformations import merge, organize
 from dashboards.scope import DATASOURCES
 from exporter.catalogue.own import (
     BUILD_INFO,
@@ -166,7 +165,7 @@ def _sources() -> Panel:
                 no_value="0",
             ),
         ],
-        transformations=[merge(), organize(list(titles), rename=titles, exclude=("Time",))],
+        transformations=tables.merged(titles),
     )
 
 

@@ -13,7 +13,6 @@ from dashboards.grafana.fields import by_name
 from dashboards.grafana.layout import figures, strip
 from dashboards.grafana.panels import Panel, alert_list, bar_gauge, stat, table, timeseries
 from dashboards.grafana.targets import prom
-from dashboards.grafana.transformations import merge, organize
 from dashboards.scope import PIPELINES, of_pipelines
 from exporter.catalogue.metrics import (
     ERRORS,
@@ -150,7 +149,7 @@ def _under_way() -> Panel:
             tables.seconds_column("Left", width=80, decimals=0),
             by_name("Execution", width=150, links=[links.to_execution_now(links.VALUE)]),
         ],
-        transformations=[merge(), organize(list(titles), rename=titles, exclude=("Time",))],
+        transformations=tables.merged(titles),
         sort=(("Left", False),),
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dashboards import links, look
 from dashboards.boards import llm_tables
+from dashboards.boards.llm_tables import MODELS
 from dashboards.grafana.dashboard import Dashboard
 from dashboards.grafana.dashboard import board as a_board
 from dashboards.grafana.fields import by_regex
@@ -17,12 +18,6 @@ from exporter.catalogue.promql import Not, Regex, gauge, heat, increase, quantil
 from exporter.catalogue.recorded import BUDGET_USED
 from exporter.catalogue.summed import CACHED, CALL_LATENCY, CALLS, COST, FIRST_TOKEN, OFTEN, SELDOM, TOKENS
 
-MODELS = {
-    **PIPELINES,
-    "gen_ai_provider_name": Regex("$provider"),
-    "gen_ai_request_model": Regex("$model"),
-}
-"""The chosen models, in the labels of OpenTelemetry's conventions."""
 _NONE = "No calls here: they appear when a pipeline reports pipeline.llm.called."
 _BY = ("gen_ai_provider_name", "gen_ai_request_model")
 _MODEL = "{{gen_ai_request_model}}"

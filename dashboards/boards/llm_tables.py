@@ -6,7 +6,6 @@ from dashboards import links, look, tables
 from dashboards.grafana.fields import by_name, by_regex
 from dashboards.grafana.panels import Panel, table
 from dashboards.grafana.targets import sql
-from dashboards.grafana.transformations import merge, organize
 from dashboards.scope import PIPELINES, WHERE_PIPELINES, chosen
 from exporter.catalogue.metrics import LLM_BUDGET
 from exporter.catalogue.promql import Not, Regex, gauge, increase, quantile, total
@@ -14,27 +13,28 @@ from exporter.catalogue.recorded import BUDGET_USED
 from exporter.catalogue.summed import CALL_LATENCY, CALLS, COST, FIRST_TOKEN, TOKENS
 
 _BY = ("gen_ai_provider_name", "gen_ai_request_model")
-_MODELS = {
+MODELS = {
     **PIPELINES,
     "gen_ai_provider_name": Regex("$provider"),
     "gen_ai_request_model": Regex("$model"),
 }
+"""The chosen models, in the labels of OpenTelemetry's conventions."""
 
 
 def providers() -> Panel:
     """Providers and models side by side."""
-    calls = increase(CALLS, "$__range", by=_BY, where=_MODELS)
-    failed = increase(CALLS, "$__range", by=_BY, where=_MODELS, error_type=Not(""))
-    cost = increase(COST, "$__range", by=_BY, where=_MODELS)
-    tokens = increase(TOKENS, "$__range", by=_BY, where=_MODELS)
+    calls = increase(CALLS, "$__range", by=_BY, where=MODELS)
+    failed = increase(CALLS, "$__range", by=_BY, where=MODELS, error_type=Not(""))
+    cost = increase(COST, "$__range", by=_BY, where=MODELS)
+    tokens = increase(TOKENS, "$__range", by=_BY, where=MODELS)
     figures = {
         "calls": f"round({calls})",
         "failed": f"({failed} or 0 * {calls}) / ({calls} > 0)",
-        "p50": tables.known(quantile(0.5, CALL_LATENCY, "$__range", by=_BY, where=_MODELS)),
-        "p95": tables.known(quantile(0.95, CALL_LATENCY, "$__range", by=_BY, where=_MODELS)),
-        "first": tables.known(quantile(0.95, FIRST_TOKEN, "$__range", by=_BY, where=_MODELS)),
-        "in": increase(TOKENS, "$__range", by=_BY, where=_MODELS, gen_ai_token_type="input"),
-        "out": increase(TOKENS, "$__range", by=_BY, where=_MODELS, gen_ai_token_type="output"),
+        "p50": tables.known(quantile(0.5, CALL_LATENCY, "$__range", by=_BY, where=MODELS)),
+        "p95": tables.known(quantile(0.95, CALL_LATENCY, "$__range", by=_BY, where=MODELS)),
+        "first": tables.known(quantile(0.95, FIRST_TOKEN, "$__range", by=_BY, where=MODELS)),
+        "in": increase(TOKENS, "$__range", by=_BY, where=MODELS, gen_ai_token_type="input"),
+        "out": increase(TOKENS, "$__range", by=_BY, where=MODELS, gen_ai_token_type="output"),
         "cost": cost,
         "price": f"1e6 * {cost} / ({tokens} > 0)",
     }
@@ -54,7 +54,7 @@ def providers() -> Panel:
     return table(
         "Providers side by side",
         "Each model in the time range, the costliest first. Bad: red failures, or a p95 far above its neighbours'.",
-        tables.instant(figures, total(CALLS, by=_BY, where=_MODELS), _BY),
+        tables.instant(figures, total(CALLS, by=_BY, where=MODELS), _BY),
         no_value="No calls in this time range.",
         columns=[
             by_name("Provider", min_width=110),
@@ -74,7 +74,7 @@ def providers() -> Panel:
             by_name("Cost", unit="currencyUSD", decimals=2, width=90, no_value="not told"),
             by_name("Cost of 1M tokens", unit="currencyUSD", decimals=2, width=140, no_value=" "),
         ],
-        transformations=[merge(), organize(list(titles), rename=titles, exclude=("Time",))],
+        transformations=tables.merged(titles),
         sort=(("Cost", True),),
     )
 
@@ -83,7 +83,7 @@ def budgets() -> Panel:
     """What each pipeline spends, and how much of its budget is gone."""
     by = ("pipeline", "environment")
     figures = {
-        "cost": increase(COST, "$__range", by=by, where=_MODELS),
+        "cost": increase(COST, "$__range", by=by, where=MODELS),
         "budget": gauge(LLM_BUDGET, by=by, where=PIPELINES),
         "used": gauge(BUDGET_USED, by=by, where=PIPELINES),
     }
@@ -98,7 +98,7 @@ def budgets() -> Panel:
         "Cost and budgets",
         "What the calls of the time range cost, the declared budget, and how much of it is used up within its days (30 "
         "unless declared). Red: all of it.",
-        tables.instant(figures, f"{total(COST, by=by, where=_MODELS)} or {figures['budget']}", by),
+        tables.instant(figures, f"{total(COST, by=by, where=MODELS)} or {figures['budget']}", by),
         no_value="No pipeline here tells what its calls cost, or has declared a budget (llm_budget_usd).",
         columns=[
             tables.pipeline_column(min_width=130),
@@ -117,7 +117,7 @@ def budgets() -> Panel:
                 no_value=" ",
             ),
         ],
-        transformations=[merge(), organize(list(titles), rename=titles, exclude=("Time",))],
+        transformations=tables.merged(titles),
         sort=(("Used", True),),
     )
 

@@ -6,7 +6,6 @@ from dashboards import look, tables
 from dashboards.grafana.fields import Steps, by_name
 from dashboards.grafana.panels import Panel, bar_gauge, table, timeseries
 from dashboards.grafana.targets import prom
-from dashboards.grafana.transformations import merge, organize
 from dashboards.scope import ONE_PIPELINE
 from exporter.catalogue.metrics import (
     EARLIER_DURATION,
@@ -88,5 +87,5 @@ def times() -> Panel:
             tables.seconds_column("It took", width=110),
             tables.ago_column("Oldest still running", width=170, no_value="none runs"),
         ],
-        transformations=[merge(), organize(list(titles), rename=titles, exclude=("Time",))],
+        transformations=tables.merged(titles),
     )

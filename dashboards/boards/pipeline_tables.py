@@ -7,7 +7,7 @@ from dashboards.grafana.fields import by_name, by_regex
 from dashboards.grafana.json import Json
 from dashboards.grafana.panels import Panel, table
 from dashboards.grafana.targets import prom, sql
-from dashboards.grafana.transformations import convert, merge, organize, series_table, sort_by
+from dashboards.grafana.transformations import convert, organize, series_table, sort_by
 from dashboards.scope import ONE_PIPELINE, WHERE_PIPELINE
 from exporter.catalogue.metrics import (
     STAGE_BASELINE,
@@ -75,11 +75,7 @@ def stages() -> Panel:
         columns=_stage_columns(),
         no_value="No stage ended in this time range.",
         max_points=60,
-        transformations=[
-            series_table({"trend": "lastNotNull"}),
-            merge(),
-            organize(list(titles), rename=titles, exclude=("Time",)),
-        ],
+        transformations=tables.merged(titles, trend="lastNotNull"),
         sort=(("Share of time", True),),
     )
 

@@ -10,7 +10,6 @@ from dashboards.grafana.json import Json
 from dashboards.grafana.layout import figures, strip
 from dashboards.grafana.panels import Panel, stat, status_history, table, timeseries
 from dashboards.grafana.targets import prom
-from dashboards.grafana.transformations import merge, organize, series_table
 from dashboards.grafana.variables import label_values
 from dashboards.scope import PIPELINES, of_pipelines
 from exporter.catalogue.metrics import COMPLETENESS, QUALITY_SCORE
@@ -187,11 +186,7 @@ def _checks() -> Panel:
                 steps=((None, look.TEXT), (1, look.ORANGE)),
             ),
         ],
-        transformations=[
-            series_table({"trend": "lastNotNull"}),
-            merge(),
-            organize(list(titles), rename=titles, exclude=("Time",)),
-        ],
+        transformations=tables.merged(titles, trend="lastNotNull"),
         sort=(("Score", False),),
     )
 
@@ -232,11 +227,7 @@ def _rules() -> Panel:
                 cell={"type": "sparkline", "hideValue": True, "drawStyle": "bars", "fillOpacity": 80},
             ),
         ],
-        transformations=[
-            series_table({"trend": "sum"}),
-            merge(),
-            organize(list(titles), rename=titles, exclude=("Time",)),
-        ],
+        transformations=tables.merged(titles, trend="sum"),
         sort=(("Broken by", True),),
     )
 

@@ -9,7 +9,6 @@ from dashboards.grafana.fields import Steps, by_name, by_regex, mapping
 from dashboards.grafana.layout import figures, section, strip
 from dashboards.grafana.panels import Panel, heatmap, stat, table, timeseries
 from dashboards.grafana.targets import prom
-from dashboards.grafana.transformations import merge, organize
 from dashboards.scope import PIPELINES, of_pipelines
 from exporter.catalogue.metrics import (
     ALERT_THRESHOLD,
@@ -182,7 +181,7 @@ def _schedules() -> Panel:
                 cell="pill",
             ),
         ],
-        transformations=[merge(), organize(list(titles), rename=titles, exclude=("Time",))],
+        transformations=tables.merged(titles),
         sort=(("Late by", True),),
     )
 
@@ -269,7 +268,7 @@ def _levels() -> Panel:
             ),
             tables.seconds_column("Wait p95", width=100),
         ],
-        transformations=[merge(), organize(list(titles), rename=titles, exclude=("Time",))],
+        transformations=tables.merged(titles),
         sort=(("Budget left", False),),
     )
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dashboards import links, look, tables
+from dashboards import charts, links, look, tables
 from dashboards.grafana.dashboard import Dashboard
 from dashboards.grafana.dashboard import board as a_board
 from dashboards.grafana.fields import by_name, by_regex, mapping
 from dashboards.grafana.layout import figures, section, strip
 from dashboards.grafana.panels import Panel, heatmap, stat, state_timeline, table, timeseries
 from dashboards.grafana.targets import prom
-from dashboards.grafana.transformations import merge, organize, series_table
 from dashboards.grafana.variables import label_values
 from dashboards.scope import PIPELINES, of_pipelines
 from exporter.catalogue.metric import Metric
@@ -193,11 +192,7 @@ def _streams() -> Panel:
             ),
             tables.ago_column("Last event", width=135),
         ],
-        transformations=[
-            series_table({"trend": "lastNotNull"}),
-            merge(),
-            organize(list(titles), rename=titles, exclude=("Time",)),
-        ],
+        transformations=tables.merged(titles, trend="lastNotNull"),
         sort=(("Lag", True),),
     )
 
@@ -271,10 +266,7 @@ def _latency() -> Panel:
     return timeseries(
         "End-to-end latency",
         "From an event's origin to its being processed. Bad: p99 that leaves the others.",
-        *(
-            prom(quantile(q, LATENCY, "$__rate_interval", where=STREAMS), f"p{q * 100:.0f}", interval=SELDOM)
-            for q in (0.5, 0.95, 0.99)
-        ),
+        *charts.quantiles(LATENCY, STREAMS, interval=SELDOM),
         unit="s",
         no_value="No stream here tells its latency.",
         max_points=look.FEW_POINTS,

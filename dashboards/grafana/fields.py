@@ -115,11 +115,6 @@ def by_regex(pattern: str, /, **properties: Any) -> Json:
     return _override("byRegexp", f"/{pattern}/", properties)
 
 
-def by_query(ref: str, /, **properties: Any) -> Json:
-    """Override of the fields that the query with this refId answered."""
-    return _override("byFrameRefID", ref, properties)
-
-
 def _override(matcher: str, options: str, properties: Json) -> Json:
     found = style(**properties)
     return {
