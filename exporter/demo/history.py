@@ -13,12 +13,16 @@ from exporter.demo.pipeline import Pipeline
 from exporter.demo.simulation import Simulation
 
 NEAR = timedelta(hours=1)
-"""Where the server knows an execution that started so shortly before a day's end, it knows the day."""
+"""Where the server knows an execution that started so shortly before a day's end, it knows the day.
+
+So shortly before a day's start it is asked as well: the first day may be the last minutes of one, in which nothing
+started but what an earlier demo, begun seconds before, has told.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """From midnight to midnight (UTC), or the part of it that is wanted."""
+    """From midnight to midnight (UTC), or the part of it that is wanted, or a little more."""
 
     start: datetime
     end: datetime
@@ -36,7 +40,7 @@ def days(since: datetime, until: datetime) -> list[Day]:
 
 
 Known = Callable[[Day], datetime | None]
-"""When the latest execution of the day that the server knows started."""
+"""When the latest execution that the server knows of this time started, if it knows one."""
 
 
 def nothing_known(day: Day) -> datetime | None:
@@ -81,7 +85,7 @@ class History:
         return self._day.pop(0) if self._day else []
 
     def _tell(self, day: Day) -> Iterator[Event]:
-        known = self.known(day)
+        known = self.known(Day(day.start - NEAR, day.end))
         if known is not None:
             self.told_until = max(known, self.told_until or known)
             if day.end - known < NEAR:

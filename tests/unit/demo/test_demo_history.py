@@ -74,6 +74,16 @@ def test_a_day_that_is_known_in_part_is_told_from_there_on() -> None:
     assert min(event.time for event in told) < since + timedelta(hours=1)
 
 
+def test_the_last_minutes_of_a_day_are_known_by_what_started_before_them() -> None:
+    now = MIDNIGHT + timedelta(hours=11, minutes=46)
+    stream = MIDNIGHT - timedelta(minutes=14, seconds=2)
+
+    def known(day: Day) -> datetime | None:
+        return max((start for start in (stream, now) if day.start <= start <= day.end), default=None)
+
+    assert tell_history(timedelta(hours=12), now=now, known=known) == []
+
+
 def test_a_store_that_knows_all_is_told_nothing() -> None:
     assert tell_history(7 * DAY, known=lambda day: day.end - timedelta(minutes=1)) == []
 
