@@ -17,11 +17,12 @@ from exporter.catalogue.metrics import (
     STREAM_EVENTS,
     STREAM_LAG,
     STREAM_LAST_EVENT,
+    STREAM_LATENCY,
     STREAM_PHASE,
     STREAM_TARGET_RATE,
 )
 from exporter.catalogue.promql import Regex, count, gauge, heat, increase, quantile, rate, select
-from exporter.catalogue.summed import BYTES, COMMITS, FILES, OFTEN, SELDOM
+from exporter.catalogue.summed import BYTES, COMMITS, FILES, OFTEN, OPERATIONS, SELDOM
 from exporter.catalogue.summed import DEAD_LETTERS as DEAD_LETTERS_TOTAL
 from exporter.catalogue.summed import STREAM_EVENTS as EVENTS_TOTAL
 from exporter.catalogue.summed import STREAM_LATENCY as LATENCY
@@ -118,8 +119,8 @@ def _figures() -> list[Panel]:
         ),
         stat(
             "Latency p95",
-            "95 % of the events of the time range were processed within this time.",
-            prom(quantile(0.95, LATENCY, "$__range", where=STREAMS), instant=True),
+            "95 % of the events of the last five minutes were processed within this time.",
+            prom(quantile(0.95, STREAM_LATENCY, "5m", where=STREAMS), instant=True),
             steps=look.NEUTRAL,
             unit="s",
             no_value="none told",
@@ -290,7 +291,7 @@ def _operations() -> Panel:
         "Events by operation",
         "Inserts, updates, deletes and whatever else the sources call them. Bad: deletes in a table that only grows.",
         prom(
-            rate(EVENTS_TOTAL, "$__rate_interval", by=("operation",), where=STREAMS),
+            rate(OPERATIONS, "$__rate_interval", by=("operation",), where=STREAMS),
             "{{operation}}",
             interval=OFTEN,
         ),

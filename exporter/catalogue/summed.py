@@ -54,7 +54,14 @@ def _metric(name: str, kind: Kind, of: Metric, help_: str, labels: Iterable[str]
 
 _STREAM = ("stream", "direction")
 _STREAM_EVENTS = _total(
-    "stream:events:total", m.STREAM_EVENTS, "Events that went through a stream.", *_STREAM, "operation"
+    "stream:events:total", m.STREAM_EVENTS, "Events that went through a stream.", *_STREAM
+)
+_OPERATIONS = _total(
+    "stream:operations:total",
+    m.STREAM_EVENTS,
+    "Events that went through a stream, by what they did.",
+    *_STREAM,
+    "operation",
 )
 _DEAD_LETTERS = _total(
     "stream:dead_letters:total", m.STREAM_DEAD_LETTERS, "Events of a stream that were set aside.", *_STREAM
@@ -120,11 +127,8 @@ _COST = replace(
     also=_AS_MODEL,
 )
 
-STREAM_EVENTS, DEAD_LETTERS, STREAM_LATENCY = (
-    _STREAM_EVENTS.metric,
-    _DEAD_LETTERS.metric,
-    _STREAM_LATENCY.metric,
-)
+STREAM_EVENTS, OPERATIONS = _STREAM_EVENTS.metric, _OPERATIONS.metric
+DEAD_LETTERS, STREAM_LATENCY = _DEAD_LETTERS.metric, _STREAM_LATENCY.metric
 COMMITS, FILES, BYTES = _COMMITS.metric, _FILES.metric, _BYTES.metric
 MISSED, QUEUE = _MISSED.metric, _QUEUE.metric
 RECORDS, RULE_FAILURES = _RECORDS.metric, _RULE_FAILURES.metric
@@ -133,6 +137,7 @@ TOKENS, CACHED, COST = _TOKENS.metric, _CACHED.metric, _COST.metric
 
 TOTALS = (
     _STREAM_EVENTS,
+    _OPERATIONS,
     _DEAD_LETTERS,
     _COMMITS,
     _FILES,
