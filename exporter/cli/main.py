@@ -8,11 +8,15 @@ from collections.abc import Sequence
 
 from exporter import __version__
 from exporter.cli import dashboards, rules
+from exporter.cli import run as wrapper
 from exporter.demo import command as demo
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code."""
+    given = sys.argv[1:] if argv is None else list(argv)
+    if given[:1] == ["run"]:
+        return wrapper.main(given[1:])  # what stands behind it is not for this parser to read
     parser = argparse.ArgumentParser(
         prog="pipeline-exporter", description="Pipeline runs in, history and metrics out."
     )
@@ -28,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         commands.add_parser("dashboards", help="export the Grafana dashboards, pull in those of your own")
     )
     rules.add_arguments(commands.add_parser("rules", help="export the alert and recording rules"))
-    given = sys.argv[1:] if argv is None else list(argv)
+    commands.add_parser("run", help="run a command and tell how it goes")
     if given[:1] == ["serve"] or "-h" in given or "--help" in given:
         _add_serve(serving)
     arguments = parser.parse_args(given)
