@@ -7,16 +7,19 @@ import sys
 from collections.abc import Sequence
 
 from exporter import __version__
-from exporter.cli import dashboards, rules
-from exporter.cli import run as wrapper
-from exporter.demo import command as demo
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code."""
     given = sys.argv[1:] if argv is None else list(argv)
     if given[:1] == ["run"]:
-        return wrapper.main(given[1:])  # what stands behind it is not for this parser to read
+        # It starts fast, as cron jobs and containers want it, and what stands behind is not for this parser.
+        from exporter.cli import run as wrapper  # noqa: PLC0415
+
+        return wrapper.main(given[1:])
+    from exporter.cli import dashboards, rules  # noqa: PLC0415
+    from exporter.demo import command as demo  # noqa: PLC0415
+
     parser = argparse.ArgumentParser(
         prog="pipeline-exporter", description="Pipeline runs in, history and metrics out."
     )

@@ -48,7 +48,8 @@ class Delivery:
 
     def close(self, seconds: float = PATIENCE) -> None:
         """Deliver what can be, and leave the rest to the next process."""
-        self.flush(seconds)
+        if self._sender is not None:
+            self._sender.flush(seconds, patient=False)
         sender, self._sender = self._sender, None
         if sender is not None:
             sender.stop()

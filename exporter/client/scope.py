@@ -228,6 +228,7 @@ def _latencies(values: Sequence[float]) -> list[float | None]:
 
 
 def _moment(value: datetime, argument: str) -> str:
-    if not isinstance(value, datetime) or value.tzinfo is None:
+    told: object = value
+    if not isinstance(told, datetime) or told.tzinfo is None:
         raise ValueError(f"{argument}: expected a datetime with a time zone, got {value!r}")
     return value.isoformat()

@@ -51,8 +51,8 @@ class Sender:
         """Look at the spool now."""
         self._wake.set()
 
-    def flush(self, seconds: float) -> bool:
-        """Wait until all is delivered, but no longer than it makes sense; True if it is."""
+    def flush(self, seconds: float, *, patient: bool = True) -> bool:
+        """Wait until all is delivered; True if it is. Who is not patient waits for no server that is away."""
         deadline = time.monotonic() + seconds
         with self._turned:
             turns = self._turns
@@ -61,11 +61,11 @@ class Sender:
         while not self._spool.is_empty:
             with self._turned:
                 # Two whole turns: the first may have begun before this was asked for.
-                tried = self._turns - turns >= 2 and self.away
+                tried = self._turns - turns >= 2 and self.away and not patient
                 left = deadline - time.monotonic()
                 if left <= 0 or tried or not self._thread.is_alive():
                     return False
-                self._turned.wait(min(left, 0.05))
+                self._turned.wait(min(left, 0.5 if self.away and patient else 0.05))
             self._wake.set()
         return True
 
