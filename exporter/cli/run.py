@@ -82,7 +82,7 @@ def _execution(arguments: argparse.Namespace, words: Sequence[str]) -> Execution
     if arguments.schedule is not None:
         about["schedule"] = {"cron": arguments.schedule, "timezone": arguments.timezone or "UTC"}
     return Execution(
-        name or telling.name_of(words),
+        telling.name_of(words) if name is None else name,
         environment=environment,
         execution=arguments.execution,
         pulse=Pulse(with_root=False),

@@ -58,10 +58,11 @@ def _stages(stages: Stages) -> list[dict[str, Any]]:
 
 def _schedule(schedule: Schedule) -> dict[str, Any]:
     if isinstance(schedule, str):
-        if not schedule.startswith("@") and len(schedule.split()) != 5:
-            raise ValueError(f"schedule: expected a cron expression of five fields, got {schedule!r}")
-        return {"cron": schedule}
+        schedule = {"cron": schedule}
     if isinstance(schedule, Mapping):
+        cron = schedule.get("cron", "@hourly")
+        if not isinstance(cron, str) or not (cron.startswith("@") or len(cron.split()) == 5):
+            raise ValueError(f"schedule: expected a cron expression of five fields, got {cron!r}")
         return dict(schedule)
     seconds = schedule.total_seconds() if isinstance(schedule, timedelta) else schedule
     if not amount(seconds, "schedule", 1e9):

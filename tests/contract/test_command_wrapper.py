@@ -98,15 +98,12 @@ def test_whoever_reads_no_more_ends_the_command(programs: Programs) -> None:
 
 
 def test_a_background_process_holds_nothing_up_and_is_heard_to_its_end(programs: Programs) -> None:
-    started = time.monotonic()
-    process = subprocess.Popen(
-        programs.wrapped(["sh", "-c", "(sleep 4; echo late) & echo now"]),
-        env=programs.environment(), stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, cwd=programs.folder,
-    )  # fmt: skip
-    assert process.wait(60) == 0
-    assert time.monotonic() - started < 4
-    assert process.stdout is not None
-    assert process.stdout.read() == b"now\nlate\n"
+    with programs.running(["sh", "-c", "(sleep 6; echo late) & echo now"]) as (process, stdout):
+        assert stdout.readline() == b"now\n"
+        now = time.monotonic()
+        assert process.wait(60) == 0
+        assert time.monotonic() - now < 6
+        assert stdout.read() == b"late\n"
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
@@ -114,15 +111,11 @@ def test_signals_are_passed_on(programs: Programs, exporter: Exporter, number: s
     script = (
         f"trap 'echo got; exit 9' {number.name.removeprefix('SIG')}; echo ready; while :; do sleep 0.05; done"
     )
-    process = subprocess.Popen(
-        programs.wrapped(["sh", "-c", script], ["--pipeline", "s"]),
-        env=programs.environment(), stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, cwd=programs.folder,
-    )  # fmt: skip
-    assert process.stdout is not None
-    assert process.stdout.readline() == b"ready\n"
-    process.send_signal(number)
-    assert process.stdout.readline() == b"got\n"
-    assert process.wait(60) == 9
+    with programs.running(["sh", "-c", script], ["--pipeline", "s"]) as (process, stdout):
+        assert stdout.readline() == b"ready\n"
+        process.send_signal(number)
+        assert stdout.readline() == b"got\n"
+        assert process.wait(60) == 9
     assert ended(exporter, "s")[0]["status"] == "cancelled"
 
 
@@ -173,16 +166,12 @@ def test_a_script_of_wrapped_commands_is_one_run(programs: Programs, exporter: E
 
 def test_an_overlapping_run_is_skipped(programs: Programs, exporter: Exporter) -> None:
     options = ["--pipeline", "l", "--lock"]
-    first = subprocess.Popen(
-        programs.wrapped(["sh", "-c", "echo in; sleep 30"], options),
-        env=programs.environment(), stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, cwd=programs.folder,
-    )  # fmt: skip
-    assert first.stdout is not None
-    assert first.stdout.readline() == b"in\n"
-    second = programs.command(["echo", "twice"], options)
-    assert (second.returncode, second.stdout) == (0, b"")
-    first.terminate()
-    assert first.wait(60) == 128 + signal.SIGTERM
+    with programs.running(["sh", "-c", "echo in; sleep 30"], options) as (first, stdout):
+        assert stdout.readline() == b"in\n"
+        second = programs.command(["echo", "twice"], options)
+        assert (second.returncode, second.stdout) == (0, b"")
+        first.terminate()
+        assert first.wait(60) == 128 + signal.SIGTERM
     assert {each["status"] for each in ended(exporter, "l", 2)} == {"skipped", "cancelled"}
     assert programs.command(["echo", "free"], options).stdout == b"free\n"
 
@@ -211,23 +200,21 @@ def test_as_pid_1_it_reaps_and_passes_signals_on(programs: Programs, exporter: E
         "while :; do sleep 0.05; done"
     )
     namespace = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--mount-proc"]
-    process = subprocess.Popen(
-        namespace + programs.wrapped(["sh", "-c", script], ["--pipeline", "one"]),
-        env=programs.environment(), stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, cwd=programs.folder,
-    )  # fmt: skip
-    assert process.stdout is not None
-    assert process.stdout.readline() == b"0\n"  # no zombie
-    assert process.stdout.readline() == b"1\n"
-    (child,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-    os.kill(int(child), signal.SIGTERM)
-    assert process.wait(60) == 7
+    with programs.running(["sh", "-c", script], ["--pipeline", "one"], *namespace) as (process, stdout):
+        assert stdout.readline() == b"0\n"  # no zombie
+        assert stdout.readline() == b"1\n"
+        (child,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        os.kill(int(child), signal.SIGTERM)
+        assert process.wait(60) == 7
     assert ended(exporter, "one")[0]["status"] == "cancelled"
 
 
 def test_a_schedule_is_declared(programs: Programs, exporter: Exporter) -> None:
     programs.command(["true"], ["--pipeline", "d", "--schedule", "0 2 * * *", "--timezone", "Europe/Berlin"])
     ended(exporter, "d")
-    assert metric(exporter, "pipeline_schedule_next_expected_timestamp_seconds", pipeline="d") > time.time() - 60
+    assert (
+        metric(exporter, "pipeline_schedule_next_expected_timestamp_seconds", pipeline="d") > time.time() - 60
+    )
 
 
 @pytest.mark.parametrize(

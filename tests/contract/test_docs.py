@@ -18,7 +18,9 @@ import alerting.__main__ as alerting_command
 from exporter.catalogue import CATALOGUE, Kind, Scope
 from exporter.catalogue.document import DOCUMENTS, refreshed
 from exporter.catalogue.own import OWN
-from exporter.cli import dashboards, rules
+from exporter.cli import dashboards, rules, run
+from exporter.client import context
+from exporter.client import settings as client_settings
 from exporter.demo import command as demo
 from exporter.domain.lifecycle import MOST_MARKS
 from exporter.exposition.own import SHARED, OwnMetrics
@@ -200,8 +202,10 @@ def test_numbers_are_those_of_the_code(name: str, said: str) -> None:
 
 
 def of_commands() -> set[str]:
-    """Options of the commands about dashboards and rules, and of the module that writes the rules."""
-    sources = [Path(str(module.__file__)).read_text() for module in (dashboards, rules, alerting_command)]
+    """Options of the commands about dashboards and rules, of `run`, and of the module that writes the rules."""
+    sources = [
+        Path(str(module.__file__)).read_text() for module in (dashboards, rules, run, alerting_command)
+    ]
     return set(re.findall(r'"--([a-z-]+)"', "".join(sources))) | set(dashboards.SOURCES)
 
 
@@ -215,7 +219,8 @@ def test_options_and_variables_named_exist(name: str) -> None:
         options <= {setting.name for setting in SETTINGS} | {"config"} | of_demo | of_others | of_commands()
     )
     variables = set(re.findall(r"PIPELINE_EXPORTER_[A-Z_]+", TEXTS[name]))
-    ours = {"PIPELINE_EXPORTER_CONFIG", "PIPELINE_EXPORTER_URL"}
+    client = "".join(Path(str(module.__file__)).read_text() for module in (client_settings, context))
+    ours = {"PIPELINE_EXPORTER_CONFIG", *re.findall(r'"(PIPELINE_EXPORTER_[A-Z_]+)"', client)}
     assert variables <= {setting.variable for setting in SETTINGS} | ours
 
 

@@ -6,8 +6,9 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, NamedTuple
 
 import requests
 
@@ -19,6 +20,13 @@ from tests.support.program import free_port, wait_for
 def nowhere() -> str:
     """Where no server is."""
     return f"http://127.0.0.1:{free_port()}"
+
+
+class Running(NamedTuple):
+    """A program and its stdout."""
+
+    process: subprocess.Popen[bytes]
+    stdout: IO[bytes]
 
 
 class Programs:
@@ -62,6 +70,22 @@ class Programs:
             self.wrapped(words, options), env=self.environment(**run.pop("variables", {})), cwd=self.folder,
             **({"capture_output": True, "stdin": subprocess.DEVNULL} | run), timeout=120, check=False,
         )  # fmt: skip
+
+    @contextmanager
+    def running(self, words: Sequence[str], options: Sequence[str] = (), *before: str) -> Iterator[Running]:
+        """A wrapped command that runs meanwhile, behind the words `before`; its stdout is a pipe."""
+        with subprocess.Popen(
+            [*before, *self.wrapped(words, options)],
+            env=self.environment(),
+            cwd=self.folder,
+            stdout=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
+        ) as process:
+            assert process.stdout is not None
+            try:
+                yield Running(process, process.stdout)
+            finally:
+                process.kill()
 
     def wrapped(self, words: Sequence[str], options: Sequence[str] = ()) -> list[str]:
         """The words of a wrapped command."""
