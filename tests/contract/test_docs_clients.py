@@ -1,4 +1,4 @@
-"""The snippets of docs/python.md, docs/command.md and README.md that use the client and the wrapper, run as they stand."""
+"""The snippets of docs/python.md, docs/command.md and README.md, run as they stand."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support.exporter import Exporter, StartExporter
 from tests.support.paths import REPOSITORY
 from tests.support.program import wait_for
 
-PYTHON = of_kind("python")
+PYTHON = [block for block in of_kind("python") if block.document in ("README.md", "docs/python.md")]
 COMMANDS = of_kind("sh command")
 
 
@@ -73,7 +73,8 @@ def test_commands_run_as_they_stand(block: Block, exporter: Exporter, tmp_path: 
 
 
 def test_the_client_needs_nothing_of_the_server(tmp_path: Path) -> None:
-    blocked = "import sys\nfor name in ('msgspec', 'requests', 'sqlalchemy', 'fastapi', 'yaml'): sys.modules[name] = None\n"
+    names = ("msgspec", "requests", "sqlalchemy", "fastapi", "yaml")
+    blocked = f"import sys\nfor name in {names}: sys.modules[name] = None\n"
     done = Programs(tmp_path, nowhere()).python(blocked + PYTHON[0].text)
     assert done.returncode == 0, done.stderr
     assert (REPOSITORY / "exporter" / "client").is_dir()
