@@ -58,6 +58,8 @@ class Delivery:
     def after_fork(self) -> None:
         """In the child: threads and open files are the parent's."""
         self._starting = threading.Lock()
+        if self._sender is not None:
+            self._sender.after_fork()
         self._sender = None
         self._spool.after_fork()
 

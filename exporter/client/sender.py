@@ -34,7 +34,6 @@ class Sender:
 
     def __init__(self, spool: Spool, transport: Transport, url: str) -> None:
         self.away = False
-        self.idle = False
         self._spool = spool
         self._transport = transport
         self._url = url
@@ -75,6 +74,10 @@ class Sender:
         self._wake.set()
         self._thread.join(0.2)
 
+    def after_fork(self) -> None:
+        """In the child: let go of the parent's connection."""
+        self._transport.close()
+
     def _run(self) -> None:
         while not self._stopping:
             try:
@@ -87,6 +90,7 @@ class Sender:
                 self._turned.notify_all()
             self._wake.wait(max(self._pause, INTERVAL))
             self._wake.clear()
+        self._transport.close()
 
     def _turn(self) -> None:
         now = time.monotonic()
