@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextvars import Token
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack, cast
 
 from exporter.client import record
 from exporter.client.clock import Clock
@@ -24,6 +24,9 @@ from exporter.client.wording import amount, fields, json, name
 
 if TYPE_CHECKING:
     from typing import Self
+
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Facts(TypedDict, total=False):
@@ -212,9 +215,9 @@ class Execution(Scope):
     ) -> bool:
         return self.__exit__(kind, error, trace)
 
-    def __call__(self, function: Any) -> Any:
+    def __call__(self, function: F) -> F:
         """As a decorator: each call is a run."""
-        return decorated(function, self._again)
+        return cast("F", decorated(function, self._again))
 
     def _again(self, _attempt: int, _retry_on: Failures) -> Execution:
         return Execution(self.pipeline, **self._arguments)

@@ -53,6 +53,7 @@ class Sender:
     def flush(self, seconds: float, *, patient: bool = True) -> bool:
         """Wait until all is delivered; True if it is. Who is not patient waits for no server that is away."""
         deadline = time.monotonic() + seconds
+        self._spool.adopt()  # children that ended just now tell no more by themselves
         with self._turned:
             turns = self._turns
             self._pause = 0.0

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextvars import Token
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from exporter.client import record
 from exporter.client.complaints import complain
@@ -21,6 +21,7 @@ from exporter.client.wording import amount, count, fields, json, name
 if TYPE_CHECKING:
     from exporter.client.execution import Execution
 
+F = TypeVar("F", bound=Callable[..., Any])
 Failures = type[BaseException] | tuple[type[BaseException], ...]
 
 
@@ -174,10 +175,10 @@ class Stage(Scope):
     ) -> bool:
         return self.__exit__(kind, error, trace)
 
-    def __call__(self, function: Any) -> Any:
+    def __call__(self, function: F) -> F:
         """As a decorator: each call is a stage, with retries if that was asked for."""
         retries, on, wait = self._retries
-        return decorated(function, self._again, retries, on, wait)
+        return cast("F", decorated(function, self._again, retries, on, wait))
 
     def _again(self, attempt: int, retry_on: Failures) -> Stage:
         """The same stage, not yet started. `retry_on`: failures after which another attempt follows."""
