@@ -11,6 +11,8 @@ from typing import Any
 
 import yaml
 
+from exporter.source_settings import BadSource, SourceSetting, sources_of
+
 PREFIX = "PIPELINE_EXPORTER_"
 
 
@@ -65,6 +67,7 @@ class Settings:
     grafana_url: str | None
     log_format: str
     log_level: str
+    sources: tuple[SourceSetting, ...] = ()
 
 
 def address(text: str) -> tuple[str, int]:
@@ -225,7 +228,14 @@ def settings(
         if setting.attribute in places:
             raise BadSetting(f"{place}: {places[setting.attribute]} is given as well, and only one may be")
         values[setting.attribute], places[setting.attribute] = value, place
-    return Settings(**values)
+    return Settings(**values, sources=_sources(told.get("sources"), file))
+
+
+def _sources(told: Any, file: str | None) -> tuple[SourceSetting, ...]:
+    try:
+        return sources_of(told, duration)
+    except BadSource as error:
+        raise BadSetting(f"{file}: {error}") from error
 
 
 def _parsed(setting: Setting, text: str, place: str) -> Any:
@@ -247,6 +257,7 @@ def _read_file(file: str) -> dict[str, Any]:
     if not isinstance(told, dict):
         raise BadSetting(f"{file}: expected a mapping of settings")
     for key in told:
-        if str(key).replace("-", "_") not in _BY_KEY:
-            raise BadSetting(f"{file}: {key}: unknown setting, expected one of {', '.join(_BY_KEY)}")
+        if str(key).replace("-", "_") not in (*_BY_KEY, "sources"):
+            expected = ", ".join((*_BY_KEY, "sources"))
+            raise BadSetting(f"{file}: {key}: unknown setting, expected one of {expected}")
     return {str(key).replace("-", "_"): value for key, value in told.items()}

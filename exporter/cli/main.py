@@ -36,8 +36,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     rules.add_arguments(commands.add_parser("rules", help="export the alert and recording rules"))
     commands.add_parser("run", help="run a command and tell how it goes")
+    reading = commands.add_parser("sources", help="check the sources that the server would read by itself")
     if given[:1] == ["serve"] or "-h" in given or "--help" in given:
         _add_serve(serving)
+    if given[:1] == ["sources"]:
+        _add_sources(reading)
     arguments = parser.parse_args(given)
     if arguments.command == "demo":
         return demo.run(arguments)
@@ -45,6 +48,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return dashboards.run(arguments)
     if arguments.command == "rules":
         return rules.run(arguments)
+    if arguments.command == "sources":
+        from exporter.cli import sources  # noqa: PLC0415 - the same
+
+        return sources.run(arguments)
     from exporter.cli import serve  # noqa: PLC0415 - only the server's extra has what it needs
 
     return serve.run(arguments)
@@ -56,3 +63,11 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
     except ModuleNotFoundError as error:
         parser.error(f"{error.name} is not installed: pip install 'pipeline-exporter[server]'")
     serve.add_arguments(parser)
+
+
+def _add_sources(parser: argparse.ArgumentParser) -> None:
+    try:
+        from exporter.cli import sources  # noqa: PLC0415 - only the server's extra has what it needs
+    except ModuleNotFoundError as error:
+        parser.error(f"{error.name} is not installed: pip install 'pipeline-exporter[server]'")
+    sources.add_arguments(parser)

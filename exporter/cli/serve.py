@@ -19,6 +19,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from exporter import logs
 from exporter.exposition.own import OwnMetrics
 from exporter.settings import SETTINGS, BadSetting, Settings, settings
+from exporter.sources.service import Sources
+from exporter.sources.source import BadSource, opened
 from exporter.store import Store
 from exporter.store.engine import BadDatabase
 from exporter.store.limits import Limits
@@ -51,7 +53,10 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         listener = _listen(told.listen)
         own = OwnMetrics()
+        read = [opened(setting) for setting in told.sources]
         store = _open(told, own)
+    except BadSource as error:
+        return _fail(str(error))
     except (BadDatabase, SchemaTooNew) as error:
         return _fail(f"--database: {error}")
     except SQLAlchemyError as error:
@@ -62,7 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
     host, port = listener.getsockname()[:2]
     log.info("listening", extra={"url": f"http://{host if ':' not in host else f'[{host}]'}:{port}"})
     config = uvicorn.Config(
-        create_app(told, store, own),
+        create_app(told, store, own, Sources(read, store, own)),
         http="httptools",
         log_config=None,
         access_log=False,

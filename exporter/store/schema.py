@@ -240,3 +240,13 @@ events = Table(
     Index("events_by_type", "type", "time", sqlite_where=_IS_CONTENT, postgresql_where=_IS_CONTENT),
 )
 """Every accepted event, once. The body goes with its execution; the identity stays longer, to know repeats by."""
+
+source_cursors = Table(
+    "source_cursors",
+    metadata,
+    Column("source", Text, primary_key=True),
+    Column("read", Text, primary_key=True),
+    Column("version", BigInteger, nullable=False),
+    Column("state", Bytes, nullable=False),
+)
+"""How far each source of the configuration was read; see `exporter.sources.cursor`."""

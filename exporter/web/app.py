@@ -8,11 +8,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.concurrency import run_in_threadpool
 
 from exporter import __version__
 from exporter.exposition import Exposition
 from exporter.exposition.own import OwnMetrics
 from exporter.settings import Settings
+from exporter.sources.service import Sources
 from exporter.store import Store
 from exporter.store.forecasts import active_forecasts
 from exporter.web import problems
@@ -24,13 +26,17 @@ from exporter.web.routers import all_routers, health, ingest, scrape
 DESCRIPTION = "Pipeline runs in, run history and Prometheus metrics out."
 
 
-def create_app(settings: Settings, store: Store, own: OwnMetrics) -> FastAPI:
-    """The application over a store that is open; it starts the store's threads and stops them."""
+def create_app(settings: Settings, store: Store, own: OwnMetrics, sources: Sources | None = None) -> FastAPI:
+    """The application over a store that is open; it starts the threads of store and sources, and stops them."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         store.start()
+        if sources is not None:
+            sources.start()
         yield
+        if sources is not None:
+            await run_in_threadpool(sources.stop)
         store.stop()
 
     app = FastAPI(title="pipeline-exporter", version=__version__, description=DESCRIPTION, lifespan=lifespan)
