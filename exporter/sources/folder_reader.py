@@ -50,12 +50,10 @@ class FolderReader:
         self, read: Read, translator: Translator, position: Position, read_at: datetime
     ) -> Iterator[Batch]:
         assert read.files is not None
-        files = self._found(read.files)
+        files = changed_files(self._folder, read.files)
         for name in position.seen.keys() - files.keys():
             del position.seen[name]
-        todo = [
-            (name, stamp) for name, stamp in files.items() if position.seen.get(name, [])[:3] != [*stamp, 0]
-        ]
+        todo = [(name, stamp) for name, stamp in files.items() if position.seen.get(name) != [*stamp, 0]]
         for number, (name, stamp) in enumerate(todo):
             is_open = False
             for batch, still_open in self._file(read, translator, name, read_at):
@@ -63,19 +61,6 @@ class FolderReader:
                 yield Batch(read.name, batch.events, batch.rows, batch.problems, (number + 1) / len(todo))
             position.seen[name] = [*stamp, int(is_open)]
         position.save()
-
-    def _found(self, pattern: str) -> dict[str, tuple[int, int]]:
-        """Names with time and size; those that changed last, if they are too many."""
-        found: list[tuple[int, int, str]] = []
-        try:
-            for path in self._folder.glob(pattern):
-                if path.is_file():
-                    told = path.stat()
-                    found.append((told.st_mtime_ns, told.st_size, str(path.relative_to(self._folder))))
-        except OSError as error:
-            raise Away(f"{self._folder}: {error.strerror}") from error
-        found.sort()
-        return {name: (changed, size) for changed, size, name in found[-MOST_FILES:]}
 
     def _file(
         self, read: Read, translator: Translator, name: str, read_at: datetime
@@ -95,6 +80,28 @@ class FolderReader:
         except (OSError, ValueError, RecursionError) as error:
             batch.problems.append(f"{name}: {' '.join(str(error).split())[:200]}")
         yield batch, is_open
+
+
+def changed_files(folder: Path, pattern: str) -> dict[str, list[int]]:
+    """Names of files with time of change and size; those that changed last, if they are too many. Raises Away.
+
+    A database that is written in WAL mode changes beside itself first.
+    """
+    found: list[tuple[int, int, str]] = []
+    try:
+        for path in folder.glob(pattern):
+            if not path.is_file():
+                continue
+            told = path.stat()
+            changed, size = told.st_mtime_ns, told.st_size
+            beside = path.with_name(path.name + "-wal")
+            if beside.exists():
+                changed, size = max(changed, beside.stat().st_mtime_ns), size + beside.stat().st_size
+            found.append((changed, size, str(path.relative_to(folder))))
+    except OSError as error:
+        raise Away(f"{folder}: {error.strerror}") from error
+    found.sort()
+    return {name: [changed, size] for changed, size, name in found[-MOST_FILES:]}
 
 
 def _documents(path: Path, format_: str) -> Iterator[Any]:

@@ -72,6 +72,7 @@ class ExecutionMap(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     execution: Value
     status: Value
     source_status: Value | None = None
+    status_if_unknown: Value | None = None
     environment: Value | None = None
     queued_at: Value | None = None
     started_at: Value | None = None
@@ -97,6 +98,7 @@ class StageMap(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     stage: Value
     status: Value
     source_status: Value | None = None
+    status_if_unknown: Value | None = None
     environment: Value | None = None
     index: Value | None = None
     parent: list[Value] | None = None

@@ -152,6 +152,8 @@ def _read_problems(mapping: Mapping, read: Read, place: str) -> Iterator[_Proble
         yield _Problem(f"{place}/query", "expected a SELECT")
     if read.query is not None and read.query.rstrip().endswith(";"):
         yield _Problem(f"{place}/query", "expected no semicolon at its end")
+    if read.database is not None and (read.rows != "events" or len(read.key or ()) != 1):
+        yield _Problem(f"{place}/database", "of several files only events with one key can be read")
     if read.pages is not None and (read.pages.next is None) == (read.pages.step is None):
         yield _Problem(f"{place}/pages", "expected either next or step")
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from exporter.domain.events import Event
+from exporter.domain.events import Event, PipelineDeclared
 from exporter.source_settings import SourceSetting
 from exporter.sources import mapping_file
 from exporter.sources.api_reader import ApiReader
@@ -34,16 +34,26 @@ class Source:
         self.mapping = mapping
         self.reader = reader
         self._sent: dict[bytes, None] = {}
+        self._declared: dict[tuple[str, str], bytes] = {}
 
     def fresh(self, events: Iterable[Event]) -> list[Event]:
         """Those that were not sent lately, each once."""
         found = {event.identity: event for event in events if event.identity not in self._sent}
-        return list(found.values())
+        return [event for event in found.values() if not self._is_declared(event)]
+
+    def _is_declared(self, event: Event) -> bool:
+        """Whether a pipeline was declared in these very words last time."""
+        payload = event.payload
+        if not isinstance(payload, PipelineDeclared):
+            return False
+        return self._declared.get((payload.environment, payload.pipeline)) == event.body
 
     def sent(self, events: Iterable[Event]) -> None:
         """They are durable."""
         for event in events:
             self._sent[event.identity] = None
+            if isinstance(event.payload, PipelineDeclared):
+                self._declared[event.payload.environment, event.payload.pipeline] = event.body
         while len(self._sent) > REMEMBERED:
             self._sent.pop(next(iter(self._sent)))
 

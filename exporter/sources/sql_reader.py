@@ -13,6 +13,7 @@ from exporter.domain.events import StreamMeasured
 from exporter.sources.batch import ROWS, Away, Batch
 from exporter.sources.cursor import Memory, Place, Position
 from exporter.sources.database import Database, Missing
+from exporter.sources.folder_reader import changed_files
 from exporter.sources.mapping import Mapping, Read
 from exporter.sources.paths import BadPath
 from exporter.sources.sql_pages import Pages, Row
@@ -54,6 +55,10 @@ class SqlReader:
                 continue
             position = Position.load(memory, self._source, read.name)
             try:
+                if read.database is not None and self._database.file is not None:
+                    yield from self._files(read, translator, position, read_at)
+                    self._last[read.name] = read_at
+                    continue
                 match read.rows:
                     case "now":
                         yield from self._now(read, pages, translator, read_at)
@@ -67,6 +72,31 @@ class SqlReader:
             except Overtaken:
                 log.debug("another replica was faster", extra={"source": self._source, "read": read.name})
             self._last[read.name] = read_at
+
+    def _files(
+        self, read: Read, translator: Translator, position: Position, read_at: datetime
+    ) -> Iterator[Batch]:
+        """Rows of the databases beside the one of the URL: of each that changed, those behind the last one taken."""
+        assert read.database is not None and self._database.file is not None
+        files = changed_files(self._database.file.parent, read.database)
+        for name in position.seen.keys() - files.keys():
+            del position.seen[name]
+        todo = [name for name, stamp in files.items() if position.seen.get(name, [])[:2] != stamp]
+        for number, name in enumerate(todo):
+            database = Database(f"sqlite:///{self._database.file.parent / name}")
+            pages = Pages(database, read)
+            *_, after = position.seen.get(name, [0])
+            while rows := pages.after((after,)):
+                batch = Batch(read.name, [], len(rows), done=(number + 1) / len(todo))
+                for row in rows:
+                    _take(batch, translator, pages, row, None, read_at, name)
+                yield batch
+                after = pages.place(rows[-1])[0]
+                if len(rows) < ROWS:
+                    break
+            database.close()
+            position.seen[name] = [*files[name], after]
+        position.save()
 
     def _now(self, read: Read, pages: Pages, translator: Translator, read_at: datetime) -> Iterator[Batch]:
         rows = pages.everything(MOST_NOW + 1)
@@ -168,10 +198,16 @@ class SqlReader:
 
 
 def _take(
-    batch: Batch, translator: Translator, pages: Pages, row: Row, position: Position | None, read_at: datetime
+    batch: Batch,
+    translator: Translator,
+    pages: Pages,
+    row: Row,
+    position: Position | None,
+    read_at: datetime,
+    file: str = "",
 ) -> None:
     key = pages.key_of(row)
-    told = translator.translate(row, repr(key), read_at)
+    told = translator.translate(row, f"{file}{key!r}", read_at)
     batch.events.extend(told.events)
     batch.problems.extend(told.problems)
     if position is None:

@@ -121,7 +121,8 @@ class Translator:
             payload, time = self.measurement(emit.stream, record)
             at = time or read_at
             place = row if time is not None else f"{row}/{read_at.isoformat()}"
-            told.events.append(self._event(payload, at, place, str(record.position)))
+            content = msgspec.json.encode(payload, order="deterministic").decode()
+            told.events.append(self._event(payload, at, "stream", place, str(record.position), content))
         else:
             self._plain(told, getattr(emit, kind), _PLAIN[kind], record, row, read_at)
 
@@ -237,7 +238,8 @@ class Translator:
         payload = _made(type_, fields)
         at = read_at if time is None else moment(time, self.zone)
         content = msgspec.json.encode(payload, order="deterministic").decode()
-        place = "" if type_ is e.PipelineDeclared else row
+        # A declaration may return to what it was before, so its time is part of it; see Source.fresh.
+        place = read_at.isoformat() if type_ is e.PipelineDeclared else row
         told.events.append(self._event(payload, at, type_.type, place, str(record.position), content))
 
     def _fields(self, mapped: Any, record: Record) -> dict[str, Any]:
@@ -311,6 +313,8 @@ class Translator:
             ended = started + timedelta(seconds=min(max(0.0, number(lasted)), 1e9))
         shown = self._value(mapped.source_status, record)
         status = self.status_of(word)
+        if status is None and mapped.status_if_unknown is not None:
+            status = self.status_of(str(self._value(mapped.status_if_unknown, record)))
         return Standing(status, word if shown is None else str(shown), queued, started, ended, changed)
 
     def _besides(self, mapped: ExecutionMap, record: Record) -> dict[str, Any]:
@@ -445,6 +449,8 @@ def _label(value: Any) -> str | int | float | bool:
 
 
 def _text(value: Any) -> str:
+    if isinstance(value, list):
+        return "".join(str(one) for one in value)
     return value if isinstance(value, str) else str(value)
 
 
