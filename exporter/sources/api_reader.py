@@ -13,7 +13,7 @@ from urllib.parse import quote, urlsplit
 import requests
 
 from exporter import __version__
-from exporter.sources.batch import Away, Batch
+from exporter.sources.batch import Away, Batch, Missing
 from exporter.sources.cursor import Memory
 from exporter.sources.mapping import Mapping, Read
 from exporter.sources.paths import Record, first, placeholders, walk
@@ -83,7 +83,10 @@ class ApiReader:
             path = path.replace("{" + name + "}", quote(str(value), safe=""))
         if self._ended.get(path) == repr(item):
             return Told()
-        document = self._get(path, {})
+        try:
+            document = self._get(path, {})
+        except Missing as error:
+            return Told(problems=[f"{read.name}: {error}"])
         told = translator.translate({"listed": item, **_object(document)}, "", read_at)
         if not told.is_open and not told.problems:
             self._ended[path] = repr(item)
@@ -145,6 +148,8 @@ class ApiReader:
 def _check(answer: requests.Response, path: str) -> None:
     if answer.status_code in (429, 503):
         raise Away(f"{path}: HTTP {answer.status_code}", _seconds(answer.headers.get("Retry-After")))
+    if answer.status_code == 404:
+        raise Missing(f"{path}: HTTP 404")
     if answer.status_code != 200:
         raise Away(f"{path}: HTTP {answer.status_code}")
 

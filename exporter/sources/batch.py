@@ -22,6 +22,10 @@ class Away(Exception):
         self.retry_after = retry_after
 
 
+class Missing(Away):
+    """A table, column or document is not there."""
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
     """Some rows and what they tell. `done`: how far through what there is, from 0 to 1, if that is known."""

@@ -14,7 +14,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from exporter.sources.batch import Away
+from exporter.sources.batch import Away, Missing
 
 BUSY_SECONDS = 1.0
 """How long a read waits for a lock of the owner before it is put off to the next time."""
@@ -32,10 +32,6 @@ _DRIVERS = {
 
 class BadUrl(ValueError):
     """A URL that cannot be read from; says why."""
-
-
-class Missing(Away):
-    """A table or column is not there."""
 
 
 class Database:

@@ -112,22 +112,25 @@ class Loop:
             self._read()
         except Unavailable as error:
             # The exporter's own trouble: it says nothing about the source, and the writer tells of it.
-            self._complain("events could not be committed", str(error))
+            if self._may_complain("commit"):
+                log.warning("what a source told could not be committed", extra=self._about(str(error)))
             return 5.0
         except Away as error:
             self._failures += 1
             self._observer.source_down(name, "away")
-            self._complain("a source cannot be read", str(error))
+            if self._may_complain("away"):
+                log.warning("a source cannot be read", extra=self._about(str(error)))
             return self._patience(error.retry_after)
         except SQLAlchemyError as error:
             reason = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
-            self._complain("positions of sources could not be kept", reason)
+            if self._may_complain("position"):
+                log.warning("the position of a source could not be kept", extra=self._about(reason))
             return 5.0
         except Exception:
             # A defect met by one source's rows must not end the reading of it for ever, nor that of others.
             self._failures += 1
             self._observer.source_down(name, "defect")
-            log.exception("a source met a defect", extra={"source": name})
+            log.error("a source met a defect", exc_info=True, extra={"source": name})
             return self._patience(None)
         if self._failures:
             log.info("a source is read again", extra={"source": name, "failures": self._failures})
@@ -159,17 +162,21 @@ class Loop:
         self._observer.source_read(self.source.name, batch.rows, len(batch.problems), batch.done)
         if batch.problems:
             more = f" (and {len(batch.problems) - 1} more)" if len(batch.problems) > 1 else ""
-            self._complain("a row could not be read", batch.problems[0] + more)
+            if self._may_complain("row"):
+                log.warning("a row could not be understood", extra=self._about(batch.problems[0] + more))
 
     def _patience(self, asked: float | None) -> float:
         """Longer after each failure; at least what the source asked for."""
         waited = min(MOST_WAIT, self.source.every * 2.0 ** min(self._failures - 1, 10))
         return max(waited, asked or 0.0)
 
-    def _complain(self, what: str, reason: str) -> None:
-        """Log it, not each time."""
+    def _may_complain(self, trouble: str) -> bool:
+        """Whether a log line is due: not each time."""
         now = self._now()
-        if now - self._complained.get(what, -COMPLAIN_EVERY) < COMPLAIN_EVERY:
-            return
-        self._complained[what] = now
-        log.warning(what, extra={"source": self.source.name, "reason": reason[:500]})
+        if now - self._complained.get(trouble, -COMPLAIN_EVERY) < COMPLAIN_EVERY:
+            return False
+        self._complained[trouble] = now
+        return True
+
+    def _about(self, reason: str) -> dict[str, str]:
+        return {"source": self.source.name, "reason": reason[:500]}

@@ -10,9 +10,9 @@ from typing import Any
 import msgspec
 
 from exporter.domain.events import StreamMeasured
-from exporter.sources.batch import ROWS, Away, Batch
+from exporter.sources.batch import ROWS, Away, Batch, Missing
 from exporter.sources.cursor import Memory, Place, Position
-from exporter.sources.database import Database, Missing
+from exporter.sources.database import Database
 from exporter.sources.folder_reader import changed_files
 from exporter.sources.mapping import Mapping, Read
 from exporter.sources.paths import BadPath

@@ -177,6 +177,9 @@ class Translator:
                 more |= {"started_at": step.started_at, "error": self._error(mapped.error, record)}
             payload = _made(_STAGE[step.sign], fields | more)
             told.events.append(self._event(payload, step.time, *base, step.sign.value, *step.told))
+        if "items" in fields and standing.is_open:
+            payload = _made(e.StageProgressed, fields)
+            told.events.append(self._event(payload, read_at, *base, "items", str(fields["items"])))
 
     def _work(self, mapped: StageMap, record: Record) -> dict[str, Any]:
         items = {"in": self._count(mapped.items_in, record), "out": self._count(mapped.items_out, record)}

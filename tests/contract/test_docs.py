@@ -18,7 +18,7 @@ import alerting.__main__ as alerting_command
 from exporter.catalogue import CATALOGUE, Kind, Scope
 from exporter.catalogue.document import DOCUMENTS, refreshed
 from exporter.catalogue.own import OWN
-from exporter.cli import dashboards, rules, run
+from exporter.cli import dashboards, rules, run, sources
 from exporter.client import context
 from exporter.client import settings as client_settings
 from exporter.demo import command as demo
@@ -92,7 +92,7 @@ def sample_names() -> dict[str, tuple[str, ...]]:
 
 
 SAMPLES = sample_names()
-NO_METRICS = {"pipeline_exporter", "pipeline_id", "pipeline_stages"}
+NO_METRICS = {"pipeline_exporter", "pipeline_id", "pipeline_stages", "pipeline_ex"}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -202,11 +202,10 @@ def test_numbers_are_those_of_the_code(name: str, said: str) -> None:
 
 
 def of_commands() -> set[str]:
-    """Options of the commands about dashboards and rules, of `run`, and of the module that writes the rules."""
-    sources = [
-        Path(str(module.__file__)).read_text() for module in (dashboards, rules, run, alerting_command)
-    ]
-    return set(re.findall(r'"--([a-z-]+)"', "".join(sources))) | set(dashboards.SOURCES)
+    """Options of the commands about dashboards, rules, sources and of `run`, and of the module that writes the rules."""
+    modules = (dashboards, rules, run, sources, alerting_command)
+    texts = [Path(str(module.__file__)).read_text() for module in modules]
+    return set(re.findall(r'"--([a-z-]+)"', "".join(texts))) | set(dashboards.SOURCES)
 
 
 @pytest.mark.parametrize("name", NAMES)

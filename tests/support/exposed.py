@@ -44,6 +44,8 @@ class Exposed:
         self._stored = CollectorRegistry()
         self._stored.register(collector)
         self.own.database_up.set(1)
+        self.own.source_known("a source")
+        self.own.source_up("a source", store.now / 1_000_000)
 
     def _now(self) -> datetime:
         return from_micros(self.store.now)
