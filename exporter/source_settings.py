@@ -56,13 +56,7 @@ def sources_of(told: Any, duration: Callable[[str], timedelta]) -> tuple[SourceS
 def _source(told: Any, place: str, duration: Callable[[str], timedelta]) -> SourceSetting:
     if not isinstance(told, Mapping):
         raise BadSource(f"{place}: expected a mapping with {', '.join(KEYS[:4])}")
-    texts: dict[str, str] = {}
-    for key, value in told.items():
-        if key not in KEYS:
-            raise BadSource(f"{place}.{key}: unknown key, expected one of {', '.join(KEYS)}")
-        if not isinstance(value, str | int | float) or isinstance(value, bool) or not str(value).strip():
-            raise BadSource(f"{place}.{key}: expected text")
-        texts[key] = str(value).strip()
+    texts = _texts(told, place)
     for key in ("name", "url"):
         if key not in texts:
             raise BadSource(f"{place}.{key}: missing")
@@ -79,3 +73,14 @@ def _source(told: Any, place: str, duration: Callable[[str], timedelta]) -> Sour
     if every < timedelta(seconds=1):
         raise BadSource(f"{place}.every: expected at least 1s")
     return SourceSetting(every=every, **texts)
+
+
+def _texts(told: Mapping[str, Any], place: str) -> dict[str, str]:
+    texts: dict[str, str] = {}
+    for key, value in told.items():
+        if key not in KEYS:
+            raise BadSource(f"{place}.{key}: unknown key, expected one of {', '.join(KEYS)}")
+        if not isinstance(value, str | int | float) or isinstance(value, bool) or not str(value).strip():
+            raise BadSource(f"{place}.{key}: expected text")
+        texts[key] = str(value).strip()
+    return texts

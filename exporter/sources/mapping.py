@@ -322,8 +322,8 @@ class Read(Struct, frozen=True, forbid_unknown_fields=True):
 class Mapping(Struct, frozen=True, forbid_unknown_fields=True):
     """A mapping file.
 
-    `search_path`: schemas of PostgreSQL that its tables are looked for in. `system`: what its runs are shown to come from. `statuses`: words that this system means otherwise than they
-    sound. `timezone`: of times that tell none.
+    `system`: what its runs are shown to come from. `statuses`: words that this system means otherwise than they
+    sound. `timezone`: of times that tell none. `search_path`: schemas of PostgreSQL with its tables.
     """
 
     system: Annotated[str, Meta(pattern="^[a-z0-9_.-]{1,64}$")]

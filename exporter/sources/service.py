@@ -55,7 +55,7 @@ class Sources:
         memory = Cursors(store.engine)
         for one in sources:
             observer.source_known(one.name)
-        self.loops = [Loop(one, store.writer, memory, observer, self._stop, now) for one in sources]
+        self.loops = [Loop(one, store.writer, memory, observer, stop=self._stop, now=now) for one in sources]
         self._threads = [
             threading.Thread(target=loop.run, name=f"source-{loop.source.name}", daemon=True)
             for loop in self.loops
@@ -83,6 +83,7 @@ class Loop:
         writer: Writer,
         memory: Memory,
         observer: Observer,
+        *,
         stop: threading.Event,
         now: Callable[[], float],
     ) -> None:
@@ -126,11 +127,11 @@ class Loop:
             if self._may_complain("position"):
                 log.warning("the position of a source could not be kept", extra=self._about(reason))
             return 5.0
-        except Exception:
+        except Exception as error:
             # A defect met by one source's rows must not end the reading of it for ever, nor that of others.
             self._failures += 1
             self._observer.source_down(name, "defect")
-            log.error("a source met a defect", exc_info=True, extra={"source": name})
+            log.error("a source met a defect", exc_info=error, extra={"source": name})
             return self._patience(None)
         if self._failures:
             log.info("a source is read again", extra={"source": name, "failures": self._failures})

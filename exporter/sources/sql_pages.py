@@ -76,15 +76,18 @@ class Pages:
             query = query.where(~self._behind(upto))
         return self._rows(query)
 
-    def again(self, keys: Sequence[Place]) -> Iterator[list[Row]]:
-        """The rows of some keys, a few at a time."""
+    def chunks(self, keys: Sequence[Place]) -> Iterator[Sequence[Place]]:
+        """Keys, a few at a time."""
         for start in range(0, len(keys), CHUNK):
-            chunk = keys[start : start + CHUNK]
-            if len(self.key) == 1:
-                wanted: ColumnElement[bool] = self._columns(self.key)[0].in_([key[0] for key in chunk])
-            else:
-                wanted = or_(*(self._equal(key) for key in chunk))
-            yield self._rows(self._all().where(wanted))
+            yield keys[start : start + CHUNK]
+
+    def again(self, keys: Sequence[Place]) -> list[Row]:
+        """The rows of some keys."""
+        if len(self.key) == 1:
+            wanted: ColumnElement[bool] = self._columns(self.key)[0].in_([key[0] for key in keys])
+        else:
+            wanted = or_(*(self._equal(key) for key in keys))
+        return self._rows(self._all().where(wanted))
 
     def everything(self, limit: int) -> list[Row]:
         """All rows, as many as the limit."""

@@ -370,8 +370,9 @@ def test_tasks_of_the_imaging_queue_end_as_their_table_says(postgresql_url: str,
     tasks = json.loads((STATE / "dsa110" / "absurd_tasks.json").read_text())
     with psycopg.connect(postgresql_url.replace("+psycopg", "")) as owner:
         owner.execute(
-            "CREATE SCHEMA absurd; CREATE TABLE absurd.tasks (task_id UUID PRIMARY KEY, queue_name TEXT, task_name TEXT,"
-            " params JSONB, priority INT, timeout_sec INT, status TEXT, worker_id TEXT, attempt INT, max_retries INT,"
+            "CREATE SCHEMA absurd; CREATE TABLE absurd.tasks (task_id UUID PRIMARY KEY, queue_name TEXT,"
+            " task_name TEXT, params JSONB, priority INT, timeout_sec INT, status TEXT, worker_id TEXT, attempt INT,"
+            " max_retries INT,"
             " result JSONB, error TEXT, created_at TIMESTAMPTZ, claimed_at TIMESTAMPTZ, completed_at TIMESTAMPTZ,"
             " wait_time_sec DOUBLE PRECISION, execution_time_sec DOUBLE PRECISION)"
         )

@@ -91,8 +91,8 @@ class Reading:
         query = select(s).join(e, e.c.id == s.c.execution_id).where(e.c.external_id == execution)
         with self.store.engine.connect() as connection:
             return {
-                (row.name, row.index, row.attempt): (row.status, row.source_status)
-                for row in connection.execute(query)
+                (row[s.c.name], row[s.c.index], row[s.c.attempt]): (row[s.c.status], row[s.c.source_status])
+                for row in connection.execute(query).mappings()
             }
 
     def count(self, *, without: Sequence[str] = ()) -> int:
