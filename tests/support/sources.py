@@ -8,7 +8,7 @@ import io
 import shutil
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -52,16 +52,15 @@ def mapped(text: str, url: str, *, name: str = "ours") -> Source:
 
 def told(of: Source, read_at: datetime = READ_AT) -> list[Event]:
     """All that a source tells from its beginning, each event once."""
-    events = [event for batch in of.reader.batches(Forgetful(), read_at) for event in batch.events]
-    of.reader.close()
+    with closing(of.reader):
+        events = [event for batch in of.reader.batches(Forgetful(), read_at) for event in batch.events]
     return of.fresh(events)
 
 
 def problems(of: Source, read_at: datetime = READ_AT) -> list[str]:
     """What could not be understood."""
-    found = [one for batch in of.reader.batches(Forgetful(), read_at) for one in batch.problems]
-    of.reader.close()
-    return found
+    with closing(of.reader):
+        return [one for batch in of.reader.batches(Forgetful(), read_at) for one in batch.problems]
 
 
 class Reading:
