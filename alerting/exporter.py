@@ -164,8 +164,8 @@ _of_exporter = (
         Severity.WARNING,
         "a source of the configuration cannot be read by any exporter",
         "{{ $labels.source }} cannot be read",
-        "No exporter of the job {{ $labels.job }} can read the source {{ $labels.source }}: what is shown of its runs is "
-        "the past. First look for 'a source cannot be read' in the exporter's log: it says why.",
+        "No exporter of the job {{ $labels.job }} can read the source {{ $labels.source }}: what is shown of its "
+        "runs is the past. First look for 'a source cannot be read' in the exporter's log: it says why.",
         ON_EXPORTER,
         "10m",
         kind=Kind.DOWN,

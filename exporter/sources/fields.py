@@ -20,6 +20,19 @@ from exporter.sources.values import BadValue, number
 
 _NAMES = ("pipeline", "environment", "stage", "stream", "index")
 _WORDS = ("kind", "trigger", "provider", "request_model", "response_model", "operation", "code", "level")
+_NUMBERS = (
+    "duration_seconds",
+    "time_to_first_token_seconds",
+    "cost_usd",
+    "completeness",
+    "target_rate",
+    "every_seconds",
+    "cpu_seconds",
+    "memory_bytes",
+    "memory_peak_bytes",
+    "io_read_bytes",
+    "io_written_bytes",
+)
 _TEXTS = {"message": 1_000_000, "description": 100_000}
 
 
@@ -64,10 +77,10 @@ def made(type_: type[Payload], fields: dict[str, Any]) -> Any:
     """A payload of the fields that are known. Raises ValidationError."""
     told = {key: value for key, value in fields.items() if value is not None}
     payload = msgspec.convert(told, type_)
-    return without_nul(payload) if "\\u0000" in msgspec.json.encode(payload).decode() else payload
+    return without_nul(payload) if b"\\u0000" in msgspec.json.encode(payload) else payload
 
 
-def cleaned(name: str, found: Any) -> Any:
+def cleaned(name: str, found: Any) -> Any:  # noqa: PLR0911 - one for each kind of field
     """A value, fit for the field of that name."""
     if name in _NAMES:
         return clean_name(str(found))
@@ -75,6 +88,8 @@ def cleaned(name: str, found: Any) -> Any:
         return clean_name(str(found), 128)
     if name in _TEXTS:
         return clean_text(text_of(found), _TEXTS[name] - 100)
+    if name in _NUMBERS:
+        return number(found)
     if name == "paused":
         return found in (True, 1, "1", "true", "t")
     if name in ("execution", "name", "uri", "media_type", "owner", "cron", "timezone"):

@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from exporter.sources import junit
 from exporter.sources.batch import ROWS, Away, Batch
 from exporter.sources.cursor import Memory, Position
 from exporter.sources.mapping import Mapping, Read
@@ -105,11 +106,16 @@ def changed_files(folder: Path, pattern: str) -> dict[str, list[int]]:
 
 
 def _documents(path: Path, format_: str) -> Iterator[Any]:
-    """The document of a file, or one a line. Raises OSError, ValueError."""
+    """The document of a file, one a line, or one a suite. Raises OSError, ValueError."""
     if format_ == "json":
         if path.stat().st_size > MOST_BYTES:
             raise ValueError(f"larger than {MOST_BYTES} bytes")
         yield json.loads(path.read_text(encoding="utf-8"))
+        return
+    if format_ == "junit":
+        if path.stat().st_size > MOST_BYTES:
+            raise ValueError(f"larger than {MOST_BYTES} bytes")
+        yield from junit.suites(path.read_text(encoding="utf-8", errors="replace"))
         return
     with path.open(encoding="utf-8", errors="replace") as lines:
         while line := lines.readline(MOST_BYTES):

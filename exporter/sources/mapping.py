@@ -316,7 +316,7 @@ class Read(Struct, frozen=True, forbid_unknown_fields=True):
     pages: Pages | None = None
     detail: str | None = None
     files: str | None = None
-    format: Literal["json", "jsonl"] = "json"
+    format: Literal["json", "jsonl", "junit"] = "json"
 
 
 class Mapping(Struct, frozen=True, forbid_unknown_fields=True):

@@ -62,6 +62,9 @@ def fill(template: str, record: Record) -> str | None:
 
 def first(record: Record, path: str) -> Any:
     """What is at a path; a list where the path has a `*`; None if there is nothing."""
+    # Most paths are a column, and a row is asked for many of them.
+    if path.isidentifier() and isinstance(record.value, Mapping):
+        return record.value.get(path)
     found = [value for _, value in walk(record, path)]
     if "*" in steps_of(path):
         return [value for value in found if value is not None] or None

@@ -26,6 +26,9 @@ MOST_WAIT = 300.0
 COMPLAIN_EVERY = 300.0
 """Seconds between two log lines about the same trouble."""
 
+STOP_SECONDS = 10.0
+"""How long all sources together may take to end; what they read then is read again next time."""
+
 GROUP = 2000
 """Events handed to the writer together."""
 
@@ -69,9 +72,10 @@ class Sources:
     def stop(self) -> None:
         """End; what was read and is not durable is read again next time."""
         self._stop.set()
+        until = time.monotonic() + STOP_SECONDS
         for thread in self._threads:
             if thread.is_alive():
-                thread.join(timeout=10)
+                thread.join(timeout=max(0.0, until - time.monotonic()))
 
 
 class Loop:
