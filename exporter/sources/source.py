@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -33,7 +34,7 @@ class Source:
         self.every = setting.every.total_seconds()
         self.mapping = mapping
         self.reader = reader
-        self._sent: dict[bytes, None] = {}
+        self._sent: OrderedDict[bytes, None] = OrderedDict()
         self._declared: dict[tuple[str, str], bytes] = {}
 
     def fresh(self, events: Iterable[Event]) -> list[Event]:
@@ -55,7 +56,8 @@ class Source:
             if isinstance(event.payload, PipelineDeclared):
                 self._declared[event.payload.environment, event.payload.pipeline] = event.body
         while len(self._sent) > REMEMBERED:
-            self._sent.pop(next(iter(self._sent)))
+            # The first of a plain dict is found slowly once many before it are gone.
+            self._sent.popitem(last=False)
 
 
 def opened(setting: SourceSetting) -> Source:
