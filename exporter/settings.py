@@ -67,6 +67,11 @@ class Settings:
     grafana_url: str | None
     log_format: str
     log_level: str
+    otlp_mapping: str | None
+    orphans_after: timedelta
+    llm_prices: str | None
+    llm_content: str
+    llm_emails: str
     sources: tuple[SourceSetting, ...] = ()
 
 
@@ -196,6 +201,36 @@ SETTINGS: tuple[Setting, ...] = (
         "where people find this server, if not where they asked, for links to it",
     ),
     Setting("grafana-url", nothing_or(web_address, ""), None, "where Grafana is, for links to it"),
+    Setting(
+        "otlp-mapping",
+        nothing_or(str, ""),
+        None,
+        "YAML file that says which spans are executions and stages; none: by convention alone",
+    ),
+    Setting(
+        "orphans-after",
+        duration,
+        timedelta(seconds=10),
+        "how long a span waits for the one that encloses it before it is shown without",
+    ),
+    Setting(
+        "llm-prices",
+        nothing_or(str, ""),
+        None,
+        "YAML file of what language models cost, for calls that do not tell",
+    ),
+    Setting(
+        "llm-content",
+        one_of("drop", "store"),
+        "drop",
+        "whether prompts and answers in spans are kept; secrets in them never are",
+    ),
+    Setting(
+        "llm-emails",
+        one_of("keep", "remove"),
+        "keep",
+        "whether addresses of people in spans are kept",
+    ),
     Setting("log-format", one_of("text", "json"), "text", "how log lines are written"),
     Setting(
         "log-level", one_of("debug", "info", "warning", "error"), "info", "least severity that is logged"

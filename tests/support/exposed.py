@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from msgspec.structs import replace
 from prometheus_client import CollectorRegistry
 from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.openmetrics.parser import (
@@ -146,10 +147,12 @@ def everything() -> list[tuple[float, Payload]]:
         input_tokens=10,
         output_tokens=20,
         cached_tokens=5,
+        reasoning_tokens=4,
         duration_seconds=1.5,
         time_to_first_token_seconds=0.2,
         cost_usd=0.01,
     )
+    unpriced = replace(call, cost_usd=None)
     measured = e.StreamMeasured(
         pipeline="nightly",
         stream="orders",
@@ -185,6 +188,7 @@ def everything() -> list[tuple[float, Payload]]:
             ),
         ),
         (66, call),
+        (66, unpriced),
     ]
 
 
