@@ -77,14 +77,20 @@ def take(work: Work, incoming: Sequence[Incoming], gatherer: Gatherer | None) ->
 
 
 def take_due(work: Work, gatherer: Gatherer) -> int:
-    """Apply what has waited long enough; how many events that were."""
+    """Take what has waited long enough; how many events that were. They have yet to be settled."""
     events = gatherer.due(work)
     gatherer.forget(work)
-    _apply(work, events)
+    _take_all(work, events)
     return len(events)
 
 
 def _apply(work: Work, events: Sequence[Event]) -> list[bool]:
+    fresh = _take_all(work, events)
+    settle(work)
+    return fresh
+
+
+def _take_all(work: Work, events: Sequence[Event]) -> list[bool]:
     seen = present(work.connection, schema.events, "identity", [event.identity for event in events])
     fresh: list[bool] = []
     todo: list[tuple[Event, str | None]] = []
@@ -98,7 +104,6 @@ def _apply(work: Work, events: Sequence[Event]) -> list[bool]:
     for event, id_ in todo:
         _take(work, event, id_)
     _count_events(work, events, fresh)
-    settle(work)
     return fresh
 
 

@@ -1,7 +1,7 @@
 """Airflow's own spans: `dag_run.X` > `task_run.Y` > `worker.Y`, each naming DAG, run and task in its attributes.
 
-They lead to the same executions as its OpenLineage events do. The span of a task begins when it is queued and is
-ended by the API server; that of the worker, below it, begins when the task does. Both tries of a task have one span
+They lead to the same executions as its OpenLineage events do. The span of a task is ended by
+the API server, with its state; that of the worker, below it, only shows that it runs. Both tries of a task have one span
 id. Skipped tasks bear the status of an error: only `airflow.task_instance.state` tells.
 """
 
@@ -16,7 +16,6 @@ from exporter.domain.events import (
     ExecutionFinished,
     StageFinished,
     StageProgressed,
-    StageQueued,
     StageStarted,
 )
 from exporter.domain.spans import Moment, Place, Reading, Span
@@ -114,8 +113,8 @@ def _task(span: Span, place: Place, attempt: int) -> list[Moment]:
         status=status,
         source_status=state,
         retry=state in _RETRIES,
+        # The task itself begins some tenths of a second later; the worker's span can begin seconds after that.
+        started_at=None if status is Status.SKIPPED else _began(span),
         error=parts.error(span) if status is Status.FAILED and _thrown(span) else None,
     )
-    if status is Status.SKIPPED:
-        return [Moment(span.end, finished)]
-    return [Moment(span.start, StageQueued(**about)), Moment(span.end, finished)]
+    return [Moment(span.end, finished)]
