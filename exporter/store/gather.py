@@ -14,14 +14,14 @@ import msgspec
 from msgspec import Struct, field
 from sqlalchemy import delete, select
 
-from exporter.domain.events import Event, ExecutionFinished, LlmCalled, StagePayload
+from exporter.domain.events import Event, ExecutionFinished, StagePayload
 from exporter.domain.identity import event_identity, execution_id
 from exporter.domain.spans import Interpreter, Place, Reading, Span
 from exporter.domain.status import Status
 from exporter.domain.times import SECOND, from_micros
 from exporter.store import schema
 from exporter.store.bulk import column_names, insert_rows, select_in, update_rows
-from exporter.store.withdraw import bury, withdraw_stage
+from exporter.store.withdraw import bury, move_call, withdraw_stage
 from exporter.store.work import Work
 
 HELD, SETTLED, PROVISIONAL = 0, 1, 2
@@ -138,6 +138,7 @@ class _Gathering:
         self.roots: dict[bytes, Place | None] = {}
         self.events: list[Event] = []
         self.withdrawn: list[tuple[str, Told]] = []
+        self.outdated: list[bytes] = []
 
     # Rows
 
@@ -284,8 +285,7 @@ class _Gathering:
         old, place = row.told, reading.place
         events = self.gatherer.interpreter.events(row.span, reading)
         if old is not None and old.place.call:
-            # Counters cannot fall: tokens and costs are told once.
-            events = [event for event in events if not isinstance(event.payload, LlmCalled)]
+            return self._move(row, old, place, events, state)
         told = Told(
             place,
             [event.identity for event in events],
@@ -295,8 +295,10 @@ class _Gathering:
         if same and row.state == state:
             return False
         old_id, new_id = row.execution_id, _execution_id(place) if events else None
-        if old is not None and not same and old_id is not None:
-            self.withdrawn.append((old_id, old))
+        if old is not None:
+            self.outdated += old.identities
+            if not same and old_id is not None:
+                self.withdrawn.append((old_id, old))
         if reading.tally is not None and new_id is not None and (old is None or old_id != new_id):
             self._count(row.span, reading, new_id)
         row.told, row.state, row.execution_id = told, state, new_id
@@ -304,6 +306,20 @@ class _Gathering:
         if state == SETTLED:
             row.span = None
         self.events += events
+        return True
+
+    def _move(self, row: SpanRow, old: Told, place: Place, events: list[Event], state: int) -> bool:
+        """Counters cannot fall: a call is told once, and only its rows go where it belongs."""
+        if old.place == place and row.state == state:
+            return False
+        row.execution_id = _execution_id(place) if events else None
+        row.told = Told(place, old.identities)
+        row.state, row.due_at, row.dirty = state, None, True
+        if state == SETTLED:
+            row.span = None
+        if old.place != place:
+            for identity, event in zip(old.identities, events, strict=False):
+                move_call(self.work, identity, event, row.execution_id)
         return True
 
     # Executions whose end nothing tells
@@ -402,12 +418,10 @@ class _Gathering:
         )
 
     def _withdraw(self) -> None:
-        if not self.withdrawn:
-            return
         connection = self.work.connection
         still = {event.identity for event in self.events}
+        gone = [one for one in self.outdated if one not in still]
         for table in (schema.events, schema.errors):
-            gone = [one for _, told in self.withdrawn for one in told.identities if one not in still]
             for start in range(0, len(gone), STEP):
                 connection.execute(delete(table).where(table.c.identity.in_(gone[start : start + STEP])))
         ids = {id_ for id_, _ in self.withdrawn}

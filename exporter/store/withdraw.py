@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sqlalchemy import delete
+from sqlalchemy import delete, update
 
+from exporter.domain.events import Event
 from exporter.store import schema
 from exporter.store.work import Work
 
@@ -50,3 +51,18 @@ def withdraw_stage(
                 delete(table).where(table.c.instance == instance.id, table.c.attempt_key == key)
             )
     instance.pipeline.dirty = True
+
+
+def move_call(work: Work, identity: bytes, event: Event, execution_id: str | None) -> None:
+    """Let a call of a language model, and its error, belong to the execution and stage that it turned out to be of."""
+    payload = event.payload
+    pipeline = work.pipeline(payload.environment, payload.pipeline)
+    pipeline.dirty = True
+    place = {"execution_id": execution_id, "pipeline_id": pipeline.id}
+    work.connection.execute(
+        update(schema.events).where(schema.events.c.identity == identity).values(**place, body=event.body)
+    )
+    stage = getattr(payload, "stage", None)
+    work.connection.execute(
+        update(schema.errors).where(schema.errors.c.identity == identity).values(**place, stage=stage)
+    )

@@ -1,8 +1,8 @@
 """Airflow's own spans: `dag_run.X` > `task_run.Y` > `worker.Y`, each naming DAG, run and task in its attributes.
 
 They lead to the same executions as its OpenLineage events do. The span of a task is ended by
-the API server, with its state; that of the worker, below it, only shows that it runs. Both tries of a task have one span
-id. Skipped tasks bear the status of an error: only `airflow.task_instance.state` tells.
+the API server, with its state; that of the worker, below it, only shows that it runs. Both tries of a task have one
+span id. Skipped tasks bear the status of an error: only `airflow.task_instance.state` tells.
 """
 
 from __future__ import annotations

@@ -65,12 +65,15 @@ def read(span: Span, parent: Place | None, *, orphan: bool) -> Reading | None:
         return Reading(place, moments, whole=not span.parent, tally=Tally(open=1, counted=True))
     upstream = place.path
     place = replace(place, path=[task])
-    moments = [] if upstream else [Moment(span.start, ExecutionStarted(**about))]
+    begins = place.execution == parts.name(
+        span.attributes.get("messaging.message.id"), 1024
+    ) and not parts.whole(span.attributes.get("celery.retries"))
+    moments = [Moment(span.start, ExecutionStarted(**about))] if begins else []
     ended = _run(span, place, [upstream[-1]] if upstream and upstream != place.path else None)
     moments.append(ended)
     assert isinstance(ended.payload, StageFinished)
     failed = ended.payload.status in FAILING and not ended.payload.retry
-    tally = Tally(open=0 if first else -1, failed=int(failed), counted=True)
+    tally = Tally(open=-1 if span.parent else 0, failed=int(failed), counted=True)
     return Reading(place, moments, whole=not span.parent, tally=tally)
 
 

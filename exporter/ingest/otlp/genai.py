@@ -78,17 +78,16 @@ def _invocation(about: dict[str, Any]) -> dict[str, Any]:
 
 def read_call(span: Span, parent: Place | None, *, orphan: bool) -> Reading | None:
     """What a call tells; nothing before it is known which stage made it, unless traceloop says so."""
-    if parent is None:
-        parent = _of_workflow(span)
-        if parent is not None:
-            parent = replace(parent, path=_entities(span))
-        elif span.parent and not orphan:
-            return None
-        else:
-            # Without a root, each call is a trace of its own, and no execution.
-            parent = replace(generic.of_trace(span), execution=None)
-    if parent.call:
+    workflow = _of_workflow(span)
+    if parent is not None and parent.call:
         return generic.inside(parent)
+    if workflow is not None:
+        parent = replace(workflow, path=_entities(span))
+    elif parent is None:
+        if span.parent and not orphan:
+            return None
+        # Without a root, each call is a trace of its own, and no execution.
+        parent = replace(generic.of_trace(span), execution=None)
     place = replace(parent, call=True)
     return Reading(place, [Moment(span.end, called(span, parent))], whole=not span.parent)
 
