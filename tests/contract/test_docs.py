@@ -25,6 +25,7 @@ from exporter.demo import command as demo
 from exporter.domain.lifecycle import MOST_MARKS
 from exporter.exposition.own import SHARED, OwnMetrics
 from exporter.ingest import cloudevents
+from exporter.ingest.otlp import Reader
 from exporter.settings import SETTINGS, settings
 from exporter.store import Store, keeper, retention, state, work, writer
 from exporter.store.engine import BUSY_SECONDS, POOL_SIZE, open_engine
@@ -275,7 +276,7 @@ def test_every_log_line_is_explained() -> None:
 def paths() -> frozenset[str]:
     """Paths of all routes, OpenAPI's and those that it leaves out."""
     store = Store(open_engine("sqlite:////nowhere.db"), Limits())
-    app = create_app(settings({}, {}), store, OwnMetrics(process=False))
+    app = create_app(settings({}, {}), store, OwnMetrics(process=False), Reader())
     documented = set(app.openapi()["paths"])
     return frozenset(documented | {route.path for route in app.routes if isinstance(route, Route)})
 

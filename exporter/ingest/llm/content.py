@@ -42,7 +42,7 @@ _SECRETS = re.compile(
             r"\bAIza[0-9A-Za-z_\-]{35}\b",
             r"\bhf_[A-Za-z0-9]{20,}\b",
             r"\beyJ[A-Za-z0-9_\-]{8,}\.eyJ[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]*",
-            r"(?i:\b(?:bearer|basic)\s+)[A-Za-z0-9._~+/\-]{8,}=*",
+            r"(?i:\b(?:bearer|basic)\s+)(?=[^\s]*[0-9=])[A-Za-z0-9._~+/\-]{8,}=*",
             (
                 r"(?i:\b(?:api[-_ ]?key|x-api-key|auth[-_]?token|access[-_]?token|client[-_]?secret|passw(?:or)?d)"
                 r"['\"\\]*\s*[:=]\s*['\"\\]*)[^\s'\"\\,;&}]{6,}"

@@ -9,6 +9,7 @@ import re
 from fnmatch import fnmatchcase
 from typing import Annotated, Any, Literal
 
+import msgspec
 from msgspec import Meta, Struct
 
 from exporter.domain.events import Items
@@ -202,3 +203,13 @@ def _stage(rule: Rule, stage: StageRule, span: Span, parent: Place) -> Reading:
         items=None if taken is None and given is None else Items(taken, given),
     )
     return Reading(place, [moment])
+
+
+def schema() -> dict[str, Any]:
+    """JSON Schema of a mapping file."""
+    found = msgspec.json.schema(Mapping)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Mapping file of pipeline-exporter for OTLP spans",
+        **found,
+    }

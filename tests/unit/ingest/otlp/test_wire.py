@@ -102,7 +102,9 @@ def test_values_of_all_types_are_read() -> None:
 def test_ids_in_upper_case_and_numbers_or_names_for_enums_are_read_alike() -> None:
     plain = decode(JSON, json_body(json_span(kind=3, status={"code": 2}))).spans
     other = json_span(
-        traceId="5B8EFFF798038103D269B633813FC60C", kind="SPAN_KIND_CLIENT", status={"code": "STATUS_CODE_ERROR"}
+        traceId="5B8EFFF798038103D269B633813FC60C",
+        kind="SPAN_KIND_CLIENT",
+        status={"code": "STATUS_CODE_ERROR"},
     )
     assert decode(JSON, json_body(other)).spans == plain
     assert (plain[0].kind, plain[0].failed) == ("client", True)
@@ -149,7 +151,9 @@ def test_protobuf_and_json_come_to_the_same_spans() -> None:
     attribute = group.resource.attributes.add()
     attribute.key, attribute.value.string_value = "service.name", "etl"
     span = group.scope_spans.add().spans.add()
-    told = json_span(attributes=[{"key": "n", "value": {"intValue": "7"}}], status={"code": 2, "message": "no"})
+    told = json_span(
+        attributes=[{"key": "n", "value": {"intValue": "7"}}], status={"code": 2, "message": "no"}
+    )
     span.trace_id, span.span_id = bytes.fromhex(told["traceId"]), bytes.fromhex(told["spanId"])
     span.name, span.kind = "run", 1
     span.start_time_unix_nano = int(told["startTimeUnixNano"])
