@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 import requests
 
 from exporter.ingest.llm import prices
@@ -20,10 +21,10 @@ from tests.support.program import wait_for
 def wait_for_runs(url: str, number: int) -> list[dict[str, Any]]:
     """Executions, once there are so many."""
 
-    def found() -> list[dict[str, Any]] | None:
+    def found() -> list[dict[str, Any]]:
         answer = requests.get(f"{url}/api/pipeline/executions", timeout=10).json()
         executions: list[dict[str, Any]] = answer["executions"]
-        return executions if len(executions) >= number else None
+        return executions if len(executions) >= number else []
 
     return wait_for(found, f"{number} executions")
 
@@ -101,15 +102,15 @@ def test_a_trace_of_several_batches_whose_root_comes_last_is_one_execution(
     assert (found["status"], found["stages_done"], found["stages_total"]) == ("succeeded", 1500, 1500)
 
 
+@pytest.mark.parametrize("option", ["--llm-prices", "--otlp-mapping"])
 def test_a_bad_mapping_or_price_file_stops_the_start_with_one_line(
-    start_exporter: StartExporter, tmp_path: Path
+    start_exporter: StartExporter, tmp_path: Path, option: str
 ) -> None:
     file = tmp_path / "bad.yml"
     file.write_text("currency: USD\nmodels:\n  - model: a\n    input: cheap\n")
-    for option in ("--llm-prices", "--otlp-mapping"):
-        exporter = start_exporter(option, str(file), wait=False)
-        wait_for(lambda: not exporter.running, "the end of a server with a bad file")
-        assert f"pipeline-exporter: {option}: {file}: line" in exporter.log
+    exporter = start_exporter(option, str(file), wait=False)
+    wait_for(lambda: not exporter.running, "the end of a server with a bad file")
+    assert f"pipeline-exporter: {option}: {file}: line" in exporter.log
 
 
 def test_the_files_of_the_document_are_understood(tmp_path: Path) -> None:

@@ -5,6 +5,8 @@ The pipeline is the service, the execution the trace. A mapping file (`exporter.
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from exporter.domain.spans import Place, Reading, Span
 from exporter.ingest.otlp import parts
 
@@ -18,6 +20,9 @@ def read(span: Span, parent: Place | None, *, orphan: bool) -> Reading | None:
     # Whoever called from another process, and is never seen, does not send its spans here.
     if not span.parent or (orphan and (span.remote or span.kind in ("server", "consumer"))):
         place = of_trace(span)
+        if span.parent:
+            # Apart from the trace's own execution, should its root turn up: then this one is no execution at all.
+            place = replace(place, execution=f"{span.trace}-{span.id}")
         return Reading(
             place, parts.execution(span, place, parameters=parameters(span)), whole=not span.parent
         )

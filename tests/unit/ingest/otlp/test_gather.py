@@ -172,7 +172,7 @@ def trees(draw: st.DrawFn) -> list[Span]:
     return found
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(tree=trees(), data=st.data())
 def test_any_order_any_batches_and_any_delays_end_with_the_same_rows(
     tmp_path_factory: pytest.TempPathFactory, tree: list[Span], data: st.DataObject

@@ -10,6 +10,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
 )
+from opentelemetry.proto.trace.v1.trace_pb2 import Span as WireSpan
+from opentelemetry.proto.trace.v1.trace_pb2 import Status as WireStatus
 
 from exporter.ingest.otlp import decode
 from exporter.ingest.otlp.answer import status, taken
@@ -155,10 +157,10 @@ def test_protobuf_and_json_come_to_the_same_spans() -> None:
         attributes=[{"key": "n", "value": {"intValue": "7"}}], status={"code": 2, "message": "no"}
     )
     span.trace_id, span.span_id = bytes.fromhex(told["traceId"]), bytes.fromhex(told["spanId"])
-    span.name, span.kind = "run", 1
+    span.name, span.kind = "run", WireSpan.SPAN_KIND_INTERNAL
     span.start_time_unix_nano = int(told["startTimeUnixNano"])
     span.end_time_unix_nano = int(told["endTimeUnixNano"])
-    span.status.code, span.status.message = 2, "no"
+    span.status.code, span.status.message = WireStatus.STATUS_CODE_ERROR, "no"
     about = span.attributes.add()
     about.key, about.value.int_value = "n", 7
     assert decode(PROTOBUF, request.SerializeToString()).spans == decode(JSON, json_body(told)).spans
