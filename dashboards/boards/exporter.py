@@ -210,7 +210,7 @@ def _read_sources() -> Panel:
             by_name("Rows", width=95, unit="cps", decimals=1),
             by_name("Read so far", width=110, unit="percentunit", decimals=0),
         ],
-        transformations=[merge(), organize(list(titles), rename=titles, exclude=("Time",))],
+        transformations=tables.merged(titles),
     )
 
 

@@ -203,7 +203,7 @@ def test_numbers_are_those_of_the_code(name: str, said: str) -> None:
 
 
 def of_commands() -> set[str]:
-    """Options of the commands about dashboards, rules, sources and of `run`, and of the module that writes the rules."""
+    """Options of commands whose documents are checked, and of the module that writes the rules."""
     modules = (dashboards, rules, run, sources, alerting_command)
     texts = [Path(str(module.__file__)).read_text() for module in modules]
     return set(re.findall(r'"--([a-z-]+)"', "".join(texts))) | set(dashboards.SOURCES)

@@ -66,10 +66,10 @@ class Programs:
         self, words: Sequence[str], options: Sequence[str] = (), **run: Any
     ) -> subprocess.CompletedProcess[bytes]:
         """`pipeline-exporter run options -- words`."""
-        return subprocess.run(
-            self.wrapped(words, options), env=self.environment(**run.pop("variables", {})), cwd=self.folder,
-            **({"capture_output": True, "stdin": subprocess.DEVNULL} | run), timeout=120, check=False,
-        )  # fmt: skip
+        environment = self.environment(**run.pop("variables", {}))
+        settings: dict[str, Any] = {"capture_output": True, "stdin": subprocess.DEVNULL, "timeout": 120} | run
+        command = self.wrapped(words, options)
+        return subprocess.run(command, env=environment, cwd=self.folder, check=False, **settings)
 
     @contextmanager
     def running(self, words: Sequence[str], options: Sequence[str] = (), *before: str) -> Iterator[Running]:
