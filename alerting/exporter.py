@@ -159,6 +159,18 @@ _of_exporter = (
         kind=Kind.STALENESS,
     ),
     Alert(
+        "PipelineSourceUnreadable",
+        f"max by (job, source) ({o.SOURCE_UP.name}) == 0",
+        Severity.WARNING,
+        "a source of the configuration cannot be read by any exporter",
+        "{{ $labels.source }} cannot be read",
+        "No exporter of the job {{ $labels.job }} can read the source {{ $labels.source }}: what is shown of its "
+        "runs is the past. First look for 'a source cannot be read' in the exporter's log: it says why.",
+        ON_EXPORTER,
+        "10m",
+        kind=Kind.DOWN,
+    ),
+    Alert(
         "PipelineExporterSeriesNearLimit",
         f"max by (job) ({o.SERIES.name}) / max by (job) ({o.SERIES_LIMIT.name}) > 0.9",
         Severity.WARNING,

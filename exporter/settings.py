@@ -11,6 +11,8 @@ from typing import Any
 
 import yaml
 
+from exporter.source_settings import BadSource, SourceSetting, sources_of
+
 PREFIX = "PIPELINE_EXPORTER_"
 
 
@@ -65,6 +67,12 @@ class Settings:
     grafana_url: str | None
     log_format: str
     log_level: str
+    otlp_mapping: str | None
+    orphans_after: timedelta
+    llm_prices: str | None
+    llm_content: str
+    llm_emails: str
+    sources: tuple[SourceSetting, ...] = ()
 
 
 def address(text: str) -> tuple[str, int]:
@@ -193,6 +201,36 @@ SETTINGS: tuple[Setting, ...] = (
         "where people find this server, if not where they asked, for links to it",
     ),
     Setting("grafana-url", nothing_or(web_address, ""), None, "where Grafana is, for links to it"),
+    Setting(
+        "otlp-mapping",
+        nothing_or(str, ""),
+        None,
+        "YAML file that says which spans are executions and stages; none: by convention alone",
+    ),
+    Setting(
+        "orphans-after",
+        duration,
+        timedelta(seconds=10),
+        "how long a span waits for the one that encloses it before it is shown without",
+    ),
+    Setting(
+        "llm-prices",
+        nothing_or(str, ""),
+        None,
+        "YAML file of what language models cost, for calls that do not tell",
+    ),
+    Setting(
+        "llm-content",
+        one_of("drop", "store"),
+        "drop",
+        "whether prompts and answers in spans are kept; secrets in them never are",
+    ),
+    Setting(
+        "llm-emails",
+        one_of("keep", "remove"),
+        "keep",
+        "whether addresses of people in spans are kept",
+    ),
     Setting("log-format", one_of("text", "json"), "text", "how log lines are written"),
     Setting(
         "log-level", one_of("debug", "info", "warning", "error"), "info", "least severity that is logged"
@@ -225,7 +263,14 @@ def settings(
         if setting.attribute in places:
             raise BadSetting(f"{place}: {places[setting.attribute]} is given as well, and only one may be")
         values[setting.attribute], places[setting.attribute] = value, place
-    return Settings(**values)
+    return Settings(**values, sources=_sources(told.get("sources"), file))
+
+
+def _sources(told: Any, file: str | None) -> tuple[SourceSetting, ...]:
+    try:
+        return sources_of(told, duration)
+    except BadSource as error:
+        raise BadSetting(f"{file}: {error}") from error
 
 
 def _parsed(setting: Setting, text: str, place: str) -> Any:
@@ -247,6 +292,7 @@ def _read_file(file: str) -> dict[str, Any]:
     if not isinstance(told, dict):
         raise BadSetting(f"{file}: expected a mapping of settings")
     for key in told:
-        if str(key).replace("-", "_") not in _BY_KEY:
-            raise BadSetting(f"{file}: {key}: unknown setting, expected one of {', '.join(_BY_KEY)}")
+        if str(key).replace("-", "_") not in (*_BY_KEY, "sources"):
+            expected = ", ".join((*_BY_KEY, "sources"))
+            raise BadSetting(f"{file}: {key}: unknown setting, expected one of {expected}")
     return {str(key).replace("-", "_"): value for key, value in told.items()}

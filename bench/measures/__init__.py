@@ -14,6 +14,7 @@ from bench.measures import (
     scrape,
     singles,
     start,
+    telling,
     traces,
 )
 from bench.result import Row
@@ -30,6 +31,7 @@ MEASURES: Mapping[str, Measure] = {
     "traces": traces.measure,
     "panels": panels.measure,
     "dashboards": dashboards.measure,
+    "telling": telling.measure,
     "start": start.measure,
     "memory": memory.measure,
 }

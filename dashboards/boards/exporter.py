@@ -28,7 +28,12 @@ from exporter.catalogue.own import (
     SCRAPE_SECONDS,
     SERIES,
     SERIES_LIMIT,
+    SOURCE_DONE,
+    SOURCE_ERRORS,
     SOURCE_LAST_EVENT,
+    SOURCE_LAST_READ,
+    SOURCE_ROWS,
+    SOURCE_UP,
     UNMAPPED,
 )
 from exporter.catalogue.promql import gauge, increase, quantile, rate, select
@@ -53,6 +58,9 @@ def board() -> Dashboard:
                 "Process and housekeeping",
                 strip(8, _memory(), _cpu(), _room()),
                 strip(8, _left_out(), _retention()),
+            ),
+            section(
+                "Sources that the exporter reads by itself", strip(8, (14, _read_sources()), (10, _unread()))
             ),
         ],
         variables=list(DATASOURCES),
@@ -166,6 +174,60 @@ def _sources() -> Panel:
             ),
         ],
         transformations=tables.merged(titles),
+    )
+
+
+def _read_sources() -> Panel:
+    figures = {
+        "up": f"min by (source) ({select(SOURCE_UP)})",
+        "last": f"1000 * max by (source) ({select(SOURCE_LAST_READ)})",
+        "rows": rate(SOURCE_ROWS, "5m", by=("source",)),
+        "done": f"min by (source) ({select(SOURCE_DONE)})",
+    }
+    titles = {
+        "source": "Source",
+        "Value #up": "Up",
+        "Value #last": "Last read",
+        "Value #rows": "Rows",
+        "Value #done": "Read so far",
+    }
+    return table(
+        "Sources",
+        "State databases, APIs and folders of the configuration. Down: it cannot be read, and what is shown of its "
+        "runs is the past.",
+        [prom(expr, ref=ref, instant=True, format="table") for ref, expr in figures.items()],
+        no_value="No sources are configured.",
+        columns=[
+            by_name("Source", min_width=140),
+            by_name(
+                "Up",
+                width=80,
+                mappings=look.UP_DOWN,
+                cell="color-text",
+                steps=((None, look.RED), (1, look.GREEN)),
+            ),
+            tables.ago_column("Last read", width=150),
+            by_name("Rows", width=95, unit="cps", decimals=1),
+            by_name("Read so far", width=110, unit="percentunit", decimals=0),
+        ],
+        transformations=tables.merged(titles),
+    )
+
+
+def _unread() -> Panel:
+    return timeseries(
+        "Trouble with sources",
+        "Away: it could not be read. Row: one did not fit the mapping and was left out. Defect: a mistake of the "
+        "exporter.",
+        prom(
+            f"{increase(SOURCE_ERRORS, '$__interval', by=('source', 'reason'))} > 0", "{{source}} {{reason}}"
+        ),
+        unit="short",
+        bars=True,
+        stacked=True,
+        interval="1m",
+        calcs=("sum",),
+        no_value="All sources were read in this time range.",
     )
 
 

@@ -272,7 +272,7 @@ def default_text(setting: Setting) -> str:
     if isinstance(default, tuple):
         return ":".join(str(part) for part in default)
     if isinstance(default, timedelta):
-        return f"{default.days}d"
+        return f"{default.days}d" if default.days else f"{default.seconds}s"
     return str(default)
 
 

@@ -151,6 +151,7 @@ MEANINGS: Mapping[type[Struct], Mapping[str, str]] = {
         "input_tokens": "tokens of the prompt, cached ones among them",
         "output_tokens": "tokens of the answer",
         "cached_tokens": "tokens of the prompt that came from the provider's cache",
+        "reasoning_tokens": "tokens of the answer that the model thought with and did not show",
         "duration_seconds": "how long the call took",
         "time_to_first_token_seconds": "how long until a streamed answer began",
         "cost_usd": "what the call cost, in US dollars",

@@ -544,6 +544,18 @@ LLM_CACHED_TOKENS = Metric(
     "Input tokens that a provider served from its cache.",
     Scope.MODEL,
 )
+LLM_REASONING_TOKENS = Metric(
+    "pipeline_llm_reasoning_tokens_total",
+    Kind.COUNTER,
+    "Output tokens that a model thought with and did not show.",
+    Scope.MODEL,
+)
+LLM_UNPRICED = Metric(
+    "pipeline_llm_unpriced_calls_total",
+    Kind.COUNTER,
+    "Language model calls with tokens but without a cost: told by nobody, and in no price file.",
+    Scope.MODEL,
+)
 LLM_COST = Metric(
     "pipeline_llm_cost_usd_total", Kind.COUNTER, "Cost of language model calls, in US dollars.", Scope.MODEL
 )

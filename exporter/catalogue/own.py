@@ -82,5 +82,28 @@ SOURCE_LAST_EVENT = _own(
     "source",
     unit="seconds",
 )
+SOURCE_UP = _own(
+    "source_up", Kind.GAUGE, "1 if a source of the configuration could be read last time, 0 if not.", "source"
+)
+SOURCE_LAST_READ = _own(
+    "source_last_read_timestamp_seconds",
+    Kind.GAUGE,
+    "When a source of the configuration was last read whole.",
+    "source",
+    unit="seconds",
+)
+SOURCE_ROWS = _own(
+    "source_rows_total", Kind.COUNTER, "Rows and documents read from a source of the configuration.", "source"
+)
+SOURCE_ERRORS = _own(
+    "source_errors_total",
+    Kind.COUNTER,
+    "What went wrong with a source: away, defect, or row: one that could not be understood.",
+    "source",
+    "reason",
+)
+SOURCE_DONE = _own(
+    "source_read_ratio", Kind.GAUGE, "How far a source was read of what it holds, from 0 to 1.", "source"
+)
 
 OWN: tuple[Metric, ...] = tuple(value for value in list(globals().values()) if isinstance(value, Metric))

@@ -7,12 +7,19 @@ import sys
 from collections.abc import Sequence
 
 from exporter import __version__
-from exporter.cli import dashboards, rules
-from exporter.demo import command as demo
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code."""
+    given = sys.argv[1:] if argv is None else list(argv)
+    if given[:1] == ["run"]:
+        # It starts fast, as cron jobs and containers want it, and what stands behind is not for this parser.
+        from exporter.cli import run as wrapper  # noqa: PLC0415
+
+        return wrapper.main(given[1:])
+    from exporter.cli import dashboards, rules  # noqa: PLC0415
+    from exporter.demo import command as demo  # noqa: PLC0415
+
     parser = argparse.ArgumentParser(
         prog="pipeline-exporter", description="Pipeline runs in, history and metrics out."
     )
@@ -28,9 +35,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         commands.add_parser("dashboards", help="export the Grafana dashboards, pull in those of your own")
     )
     rules.add_arguments(commands.add_parser("rules", help="export the alert and recording rules"))
-    given = sys.argv[1:] if argv is None else list(argv)
+    commands.add_parser("run", help="run a command and tell how it goes")
+    reading = commands.add_parser("sources", help="check the sources that the server would read by itself")
     if given[:1] == ["serve"] or "-h" in given or "--help" in given:
         _add_serve(serving)
+    if given[:1] == ["sources"]:
+        _add_sources(reading)
     arguments = parser.parse_args(given)
     if arguments.command == "demo":
         return demo.run(arguments)
@@ -38,6 +48,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return dashboards.run(arguments)
     if arguments.command == "rules":
         return rules.run(arguments)
+    if arguments.command == "sources":
+        from exporter.cli import sources  # noqa: PLC0415 - the same
+
+        return sources.run(arguments)
     from exporter.cli import serve  # noqa: PLC0415 - only the server's extra has what it needs
 
     return serve.run(arguments)
@@ -49,3 +63,11 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
     except ModuleNotFoundError as error:
         parser.error(f"{error.name} is not installed: pip install 'pipeline-exporter[server]'")
     serve.add_arguments(parser)
+
+
+def _add_sources(parser: argparse.ArgumentParser) -> None:
+    try:
+        from exporter.cli import sources  # noqa: PLC0415 - only the server's extra has what it needs
+    except ModuleNotFoundError as error:
+        parser.error(f"{error.name} is not installed: pip install 'pipeline-exporter[server]'")
+    sources.add_arguments(parser)

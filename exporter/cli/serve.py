@@ -18,9 +18,15 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from exporter import logs
 from exporter.exposition.own import OwnMetrics
+from exporter.ingest import otlp
+from exporter.ingest.llm.prices import read as read_prices
+from exporter.ingest.yaml_files import BadFile
 from exporter.settings import SETTINGS, BadSetting, Settings, settings
+from exporter.sources.service import Sources
+from exporter.sources.source import BadSource, opened
 from exporter.store import Store
 from exporter.store.engine import BadDatabase
+from exporter.store.gather import Gatherer
 from exporter.store.limits import Limits
 from exporter.store.migrate import SchemaTooNew
 from exporter.web.app import create_app
@@ -44,6 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
         told = settings(
             vars(arguments), os.environ, arguments.config or os.environ.get("PIPELINE_EXPORTER_CONFIG")
         )
+        reader = otlp_reader(told)
     except BadSetting as error:
         return _fail(str(error))
     logs.configure(told.log_format, told.log_level)
@@ -51,7 +58,10 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         listener = _listen(told.listen)
         own = OwnMetrics()
-        store = _open(told, own)
+        read = [opened(setting) for setting in told.sources]
+        store = _open(told, own, reader)
+    except BadSource as error:
+        return _fail(str(error))
     except (BadDatabase, SchemaTooNew) as error:
         return _fail(f"--database: {error}")
     except SQLAlchemyError as error:
@@ -62,7 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
     host, port = listener.getsockname()[:2]
     log.info("listening", extra={"url": f"http://{host if ':' not in host else f'[{host}]'}:{port}"})
     config = uvicorn.Config(
-        create_app(told, store, own),
+        create_app(told, store, own, reader, Sources(read, store, own)),
         http="httptools",
         log_config=None,
         access_log=False,
@@ -109,7 +119,25 @@ def _listen(address: tuple[str, int]) -> socket.socket:
     return listener
 
 
-def _open(told: Settings, own: OwnMetrics) -> Store:
+def otlp_reader(told: Settings) -> otlp.Reader:
+    """What reads spans, as the settings have it. Raises BadSetting."""
+    try:
+        mapping = None if told.otlp_mapping is None else otlp.mapping.read(told.otlp_mapping)
+    except BadFile as error:
+        raise BadSetting(f"--otlp-mapping: {error}") from error
+    try:
+        prices = None if told.llm_prices is None else read_prices(told.llm_prices)
+    except BadFile as error:
+        raise BadSetting(f"--llm-prices: {error}") from error
+    return otlp.Reader(
+        mapping=mapping,
+        prices=prices,
+        llm_content=told.llm_content,
+        emails=told.llm_emails == "remove",
+    )
+
+
+def _open(told: Settings, own: OwnMetrics, reader: otlp.Reader) -> Store:
     limits = Limits(
         series=told.series_limit,
         lost_after=told.lost_after,
@@ -122,6 +150,7 @@ def _open(told: Settings, own: OwnMetrics) -> Store:
         password=told.database_password,
         queue_limit=told.queue_limit,
         observer=own,
+        gatherer=Gatherer(reader, patience=told.orphans_after),
     )
 
 

@@ -340,6 +340,7 @@ class LlmCalled(Payload, frozen=True, kw_only=True, omit_defaults=True):
     input_tokens: Count | None = None
     output_tokens: Count | None = None
     cached_tokens: Count | None = None
+    reasoning_tokens: Count | None = None
     duration_seconds: Seconds | None = None
     time_to_first_token_seconds: Seconds | None = None
     cost_usd: Amount | None = None

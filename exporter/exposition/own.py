@@ -97,6 +97,11 @@ class OwnMetrics:
         self._volume = _Volume(room)
         self._made.register(self._volume)
         self.reader_queries_ended = self._counter(o.READER_ENDED)
+        self._source_up = self._gauge(o.SOURCE_UP)
+        self._source_last_read = self._gauge(o.SOURCE_LAST_READ)
+        self._source_rows = self._counter(o.SOURCE_ROWS)
+        self._source_errors = self._counter(o.SOURCE_ERRORS)
+        self._source_done = self._gauge(o.SOURCE_DONE)
         self.registry = CollectorRegistry(auto_describe=True)
         self.registry.register(_WithoutCreated(self._made))
         if process:
@@ -127,6 +132,30 @@ class OwnMetrics:
     def refused(self, source: str, status: int) -> None:
         """A request was refused."""
         self.refusals.labels(source, status).inc()
+
+    def source_known(self, source: str) -> None:
+        """A source is about to be read: its counters begin at 0, so that the first error is an increase."""
+        self._source_rows.labels(source)
+        for reason in ("away", "defect", "row"):
+            self._source_errors.labels(source, reason)
+
+    def source_read(self, source: str, rows: int, problems: int, done: float | None) -> None:
+        """Rows of a source were read, so many of them not understood."""
+        self._source_rows.labels(source).inc(rows)
+        self._source_errors.labels(source, "row").inc(problems)
+        if done is not None:
+            self._source_done.labels(source).set(done)
+
+    def source_up(self, source: str, at: float) -> None:
+        """A source was read whole."""
+        self._source_up.labels(source).set(1)
+        self._source_last_read.labels(source).set(at)
+        self._source_done.labels(source).set(1)
+
+    def source_down(self, source: str, reason: str) -> None:
+        """A source could not be read; `reason` is "away" or "defect"."""
+        self._source_up.labels(source).set(0)
+        self._source_errors.labels(source, reason).inc()
 
     def _gauge(self, metric: Metric) -> Gauge:
         return Gauge(metric.name, metric.help, metric.labels, unit=metric.unit, registry=self._made)

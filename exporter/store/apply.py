@@ -11,10 +11,12 @@ from sqlalchemy import Engine
 from exporter.catalogue.own import EVENTS
 from exporter.domain.clean import without_nul
 from exporter.domain.events import Event, ExecutionPayload
+from exporter.domain.spans import Span
 from exporter.domain.times import to_micros
 from exporter.store import schema
 from exporter.store.bulk import present
 from exporter.store.engine import writing
+from exporter.store.gather import Gatherer
 from exporter.store.limits import Limits
 from exporter.store.records import encode
 from exporter.store.rules import RULES
@@ -32,7 +34,19 @@ class Applied:
     version: int
 
 
-def apply(engine: Engine, cache: Cache, limits: Limits, events: Sequence[Event], *, now: int) -> Applied:
+Incoming = Event | Span
+"""What a writer takes: events, and spans that have yet to become some."""
+
+
+def apply(
+    engine: Engine,
+    cache: Cache,
+    limits: Limits,
+    events: Sequence[Incoming],
+    *,
+    now: int,
+    gatherer: Gatherer | None = None,
+) -> Applied:
     """Apply events and commit. All or nothing: on any error nothing has happened, and the cache is empty.
 
     `now`: when they arrived, in microseconds. Repeats, of stored events or within the group, change nothing.
@@ -40,7 +54,7 @@ def apply(engine: Engine, cache: Cache, limits: Limits, events: Sequence[Event],
     try:
         with writing(engine) as connection:
             work = Work(connection, cache, limits, now)
-            fresh = _apply(work, events)
+            fresh = take(work, events, gatherer)
             write(work)
     except BaseException:
         cache.clear()
@@ -49,7 +63,34 @@ def apply(engine: Engine, cache: Cache, limits: Limits, events: Sequence[Event],
     return Applied(fresh, work.version)
 
 
+def take(work: Work, incoming: Sequence[Incoming], gatherer: Gatherer | None) -> list[bool]:
+    """Apply events, and what spans come to, in a transaction; which of them were new."""
+    spans = [one for one in incoming if isinstance(one, Span)]
+    if not spans:
+        return _apply(work, [one for one in incoming if isinstance(one, Event)])
+    assert gatherer is not None
+    news, told = gatherer.gather(work, spans)
+    events = [one for one in incoming if isinstance(one, Event)]
+    applied = iter(_apply(work, [*events, *told]))
+    of_spans = iter(news)
+    return [next(of_spans) if isinstance(one, Span) else next(applied) for one in incoming]
+
+
+def take_due(work: Work, gatherer: Gatherer) -> int:
+    """Take what has waited long enough; how many events that were. They have yet to be settled."""
+    events = gatherer.due(work)
+    gatherer.forget(work)
+    _take_all(work, events)
+    return len(events)
+
+
 def _apply(work: Work, events: Sequence[Event]) -> list[bool]:
+    fresh = _take_all(work, events)
+    settle(work)
+    return fresh
+
+
+def _take_all(work: Work, events: Sequence[Event]) -> list[bool]:
     seen = present(work.connection, schema.events, "identity", [event.identity for event in events])
     fresh: list[bool] = []
     todo: list[tuple[Event, str | None]] = []
@@ -63,7 +104,6 @@ def _apply(work: Work, events: Sequence[Event]) -> list[bool]:
     for event, id_ in todo:
         _take(work, event, id_)
     _count_events(work, events, fresh)
-    settle(work)
     return fresh
 
 

@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from exporter.catalogue.metrics import SCHEDULE_MISSED
 from exporter.domain.times import SECOND, from_micros
 from exporter.store import schema
+from exporter.store.apply import take_due
 from exporter.store.engine import writing
 from exporter.store.retention import Retention
 from exporter.store.rules.due import advance, cadence_of, skip_to
@@ -80,6 +81,9 @@ class Keeper:
             pass
         while self._turn(lambda work: miss(work, up_since)) == STEP and not self._stop.is_set():
             pass
+        gatherer = self.writer.gatherer
+        if gatherer is not None:
+            self._turn(lambda work: take_due(work, gatherer))
         while self._retention.step(engine, limits, now) and not self._stop.is_set():
             pass
 

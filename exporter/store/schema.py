@@ -240,3 +240,52 @@ events = Table(
     Index("events_by_type", "type", "time", sqlite_where=_IS_CONTENT, postgresql_where=_IS_CONTENT),
 )
 """Every accepted event, once. The body goes with its execution; the identity stays longer, to know repeats by."""
+
+source_cursors = Table(
+    "source_cursors",
+    metadata,
+    Column("source", Text, primary_key=True),
+    Column("read", Text, primary_key=True),
+    Column("version", BigInteger, nullable=False),
+    Column("state", Bytes, nullable=False),
+)
+"""How far each source of the configuration was read; see `exporter.sources.cursor`."""
+
+spans = Table(
+    "spans",
+    metadata,
+    Column("key", Bytes(24), primary_key=True),
+    Column("started", BigInteger, primary_key=True, autoincrement=False),
+    Column("parent_key", Bytes(24), nullable=False),
+    Column("state", Integer, nullable=False),
+    Column("due_at", BigInteger),
+    Column("arrived_at", BigInteger, nullable=False),
+    Column("execution_id", Text),
+    Column("told", Bytes),
+    Column("body", Bytes),
+    Index("spans_by_parent", "parent_key", "state"),
+    Index("spans_by_due", "due_at"),
+    Index("spans_by_arrival", "arrived_at"),
+    Index("spans_by_execution", "execution_id"),
+)
+"""Spans of traces, for as long as others may refer to them. `key`: trace and span id; `parent_key` is empty for a root.
+`body` is gone once no other span can change what it means; `told` says what was made of it."""
+
+open_runs = Table(
+    "open_runs",
+    metadata,
+    Column("execution_id", Text, primary_key=True),
+    Column("namespace", Text, nullable=False),
+    Column("environment", Text, nullable=False),
+    Column("pipeline", Text, nullable=False),
+    Column("external_id", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("ended", BigInteger, nullable=False),
+    Column("open", Integer, nullable=False),
+    Column("failed", Integer, nullable=False),
+    Column("due_at", BigInteger),
+    Column("arrived_at", BigInteger, nullable=False),
+    Index("open_runs_by_due", "due_at"),
+    Index("open_runs_by_arrival", "arrived_at"),
+)
+"""Executions told by spans alone, whose end no span tells, with the sums from which it is concluded."""

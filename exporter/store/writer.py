@@ -15,8 +15,8 @@ from typing import Protocol
 from sqlalchemy import Engine
 from sqlalchemy.exc import DataError, IntegrityError, ProgrammingError, SQLAlchemyError
 
-from exporter.domain.events import Event
-from exporter.store.apply import Applied, apply
+from exporter.store.apply import Applied, Incoming, apply
+from exporter.store.gather import Gatherer
 from exporter.store.limits import Limits
 from exporter.store.work import Cache
 
@@ -55,7 +55,7 @@ class Receipt:
 
 @dataclass(slots=True)
 class _Submission:
-    events: Sequence[Event]
+    events: Sequence[Incoming]
     future: Future[Receipt] = field(default_factory=Future)
     loop: asyncio.AbstractEventLoop | None = None
     waiter: asyncio.Future[Receipt] | None = None
@@ -72,8 +72,10 @@ class Writer:
         queue_limit: int = 50_000,
         observer: Observer | None = None,
         now: Callable[[], float] = time.time,
+        gatherer: Gatherer | None = None,
     ) -> None:
         self.engine = engine
+        self.gatherer = gatherer
         self.limits = limits
         self.queue_limit = queue_limit
         self.observer = observer
@@ -105,13 +107,13 @@ class Writer:
         if self._thread.is_alive():
             self._thread.join()
 
-    def submit(self, events: Sequence[Event]) -> Future[Receipt]:
+    def submit(self, events: Sequence[Incoming]) -> Future[Receipt]:
         """Queue events, to be committed together. Raises Overloaded. The future may raise Unavailable."""
         submission = _Submission(events)
         self._enqueue(submission)
         return submission.future
 
-    async def write(self, events: Sequence[Event]) -> Receipt:
+    async def write(self, events: Sequence[Incoming]) -> Receipt:
         """Commit events and tell what became of them. Raises Unavailable, in which case nothing has happened."""
         loop = asyncio.get_running_loop()
         submission = _Submission(events, loop=loop, waiter=loop.create_future())
@@ -162,10 +164,11 @@ class Writer:
         else:
             _deliver(group, _receipts(group, applied))
 
-    def _apply(self, events: Sequence[Event]) -> Applied:
+    def _apply(self, events: Sequence[Incoming]) -> Applied:
         started = time.perf_counter()
         with self.lock:
-            applied = apply(self.engine, self.cache, self.limits, events, now=int(self._now() * 1_000_000))
+            now = int(self._now() * 1_000_000)
+            applied = apply(self.engine, self.cache, self.limits, events, now=now, gatherer=self.gatherer)
         if self.observer is not None:
             self.observer.committed(time.perf_counter() - started)
         return applied

@@ -8,11 +8,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.concurrency import run_in_threadpool
 
 from exporter import __version__
 from exporter.exposition import Exposition
 from exporter.exposition.own import OwnMetrics
+from exporter.ingest import otlp
 from exporter.settings import Settings
+from exporter.sources.service import Sources
 from exporter.store import Store
 from exporter.store.forecasts import active_forecasts
 from exporter.web import problems
@@ -24,13 +27,23 @@ from exporter.web.routers import all_routers, health, ingest, scrape
 DESCRIPTION = "Pipeline runs in, run history and Prometheus metrics out."
 
 
-def create_app(settings: Settings, store: Store, own: OwnMetrics) -> FastAPI:
-    """The application over a store that is open; it starts the store's threads and stops them."""
+def create_app(
+    settings: Settings,
+    store: Store,
+    own: OwnMetrics,
+    reader: otlp.Reader,
+    sources: Sources | None = None,
+) -> FastAPI:
+    """The application over a store that is open; it starts the threads of store and sources, and stops them."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         store.start()
+        if sources is not None:
+            sources.start()
         yield
+        if sources is not None:
+            await run_in_threadpool(sources.stop)
         store.stop()
 
     app = FastAPI(title="pipeline-exporter", version=__version__, description=DESCRIPTION, lifespan=lifespan)
@@ -41,7 +54,7 @@ def create_app(settings: Settings, store: Store, own: OwnMetrics) -> FastAPI:
         engine=store.engine, now=_now, grafana_url=settings.grafana_url, public_url=settings.public_url
     )
     exposition = Exposition(store.engine, store.limits, own, forecasts=active_forecasts)
-    app.include_router(ingest.router(store.writer, own, settings.token, _now))
+    app.include_router(ingest.router(store.writer, own, settings.token, _now, reader=reader))
     app.include_router(scrape.router(exposition))
     app.include_router(health.router(store.engine))
     for router in all_routers(reading):

@@ -18,7 +18,7 @@ _RECEIPT: dict[str, Any] = {
     },
 }
 RECEIPT = {"description": "Durable.", "content": {"application/json": {"schema": _RECEIPT}}}
-_REFUSALS = {
+_REFUSALS: dict[int | str, dict[str, Any]] = {
     status: {"description": description, **_PROBLEM}
     for status, description in (
         (400, "Unreadable."),
@@ -62,6 +62,47 @@ EVENTS_BODY: dict[str, Any] = {
             "content": {
                 "application/cloudevents+json": {"schema": _EVENT},
                 "application/cloudevents-batch+json": {"schema": {"type": "array", "items": _EVENT}},
+            },
+        }
+    },
+}
+_STATUS = {"application/x-protobuf": {"schema": {"type": "string", "format": "binary"}}}
+TRACES_BODY: dict[str, Any] = {
+    "responses": {
+        200: {
+            "description": "Durable; partialSuccess says which spans were refused, and why.",
+            "content": {
+                "application/json": {
+                    "schema": {
+                        "type": "object",
+                        "properties": {
+                            "partialSuccess": {
+                                "type": "object",
+                                "properties": {
+                                    "rejectedSpans": {"type": "string"},
+                                    "errorMessage": {"type": "string"},
+                                },
+                            }
+                        },
+                    }
+                },
+                **_STATUS,
+            },
+        },
+        **{
+            number: {**refusal, "content": {**refusal["content"], **_STATUS}}
+            for number, refusal in _REFUSALS.items()
+            if number != 422
+        },
+    },
+    "openapi_extra": {
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/x-protobuf": {"schema": {"type": "string", "format": "binary"}},
+                "application/json": {
+                    "schema": {"type": "object", "description": "An ExportTraceServiceRequest."}
+                },
             },
         }
     },

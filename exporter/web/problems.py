@@ -73,10 +73,11 @@ def bad_parameter(name: str, message: str) -> Problem:
     return Problem(422, f"{name}: {message}", [FieldError(pointer("query", name), message)])
 
 
-def answer(problem: Problem, headers: dict[str, str] | None = None) -> Response:
-    """The answer that tells of a problem."""
+def answer(problem: Problem, headers: dict[str, str] | None = None, **members: str | int) -> Response:
+    """The answer that tells of a problem, with further members of the protocol's own."""
     body = Body("about:blank", problem.title, problem.status, problem.detail, problem.errors[:MOST_ERRORS])
-    return Response(msgspec.json.encode(body), problem.status, headers, MEDIA_TYPE)
+    content = msgspec.json.encode(msgspec.structs.asdict(body) | members if members else body)
+    return Response(content, problem.status, headers, MEDIA_TYPE)
 
 
 def install(app: FastAPI) -> None:

@@ -18,11 +18,14 @@ import alerting.__main__ as alerting_command
 from exporter.catalogue import CATALOGUE, Kind, Scope
 from exporter.catalogue.document import DOCUMENTS, refreshed
 from exporter.catalogue.own import OWN
-from exporter.cli import dashboards, rules
+from exporter.cli import dashboards, rules, run, sources
+from exporter.client import context
+from exporter.client import settings as client_settings
 from exporter.demo import command as demo
 from exporter.domain.lifecycle import MOST_MARKS
 from exporter.exposition.own import SHARED, OwnMetrics
 from exporter.ingest import cloudevents
+from exporter.ingest.otlp import Reader
 from exporter.settings import SETTINGS, settings
 from exporter.store import Store, keeper, retention, state, work, writer
 from exporter.store.engine import BUSY_SECONDS, POOL_SIZE, open_engine
@@ -90,7 +93,7 @@ def sample_names() -> dict[str, tuple[str, ...]]:
 
 
 SAMPLES = sample_names()
-NO_METRICS = {"pipeline_exporter", "pipeline_id", "pipeline_stages"}
+NO_METRICS = {"pipeline_exporter", "pipeline_id", "pipeline_stages", "pipeline_ex"}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -200,9 +203,10 @@ def test_numbers_are_those_of_the_code(name: str, said: str) -> None:
 
 
 def of_commands() -> set[str]:
-    """Options of the commands about dashboards and rules, and of the module that writes the rules."""
-    sources = [Path(str(module.__file__)).read_text() for module in (dashboards, rules, alerting_command)]
-    return set(re.findall(r'"--([a-z-]+)"', "".join(sources))) | set(dashboards.SOURCES)
+    """Options of commands whose documents are checked, and of the module that writes the rules."""
+    modules = (dashboards, rules, run, sources, alerting_command)
+    texts = [Path(str(module.__file__)).read_text() for module in modules]
+    return set(re.findall(r'"--([a-z-]+)"', "".join(texts))) | set(dashboards.SOURCES)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -215,7 +219,8 @@ def test_options_and_variables_named_exist(name: str) -> None:
         options <= {setting.name for setting in SETTINGS} | {"config"} | of_demo | of_others | of_commands()
     )
     variables = set(re.findall(r"PIPELINE_EXPORTER_[A-Z_]+", TEXTS[name]))
-    ours = {"PIPELINE_EXPORTER_CONFIG", "PIPELINE_EXPORTER_URL"}
+    client = "".join(Path(str(module.__file__)).read_text() for module in (client_settings, context))
+    ours = {"PIPELINE_EXPORTER_CONFIG", *re.findall(r'"(PIPELINE_EXPORTER_[A-Z_]+)"', client)}
     assert variables <= {setting.variable for setting in SETTINGS} | ours
 
 
@@ -271,7 +276,7 @@ def test_every_log_line_is_explained() -> None:
 def paths() -> frozenset[str]:
     """Paths of all routes, OpenAPI's and those that it leaves out."""
     store = Store(open_engine("sqlite:////nowhere.db"), Limits())
-    app = create_app(settings({}, {}), store, OwnMetrics(process=False))
+    app = create_app(settings({}, {}), store, OwnMetrics(process=False), Reader())
     documented = set(app.openapi()["paths"])
     return frozenset(documented | {route.path for route in app.routes if isinstance(route, Route)})
 

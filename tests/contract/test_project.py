@@ -63,7 +63,7 @@ def test_demo_and_command_line_start_without_the_server_packages() -> None:
 import sys
 for name in ("alembic", "fastapi", "msgspec", "prometheus_client", "sqlalchemy", "uvicorn", "yaml"):
     sys.modules[name] = None
-import exporter.demo.command, exporter.cli
+import exporter.demo.command, exporter.cli, exporter.cli.run, exporter.client
 """
     outcome = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert outcome.returncode == 0, outcome.stderr

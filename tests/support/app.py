@@ -8,9 +8,11 @@ from contextlib import contextmanager
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
+from exporter.cli.serve import otlp_reader
 from exporter.exposition import OwnMetrics
 from exporter.settings import settings
 from exporter.store import Store
+from exporter.store.gather import Gatherer
 from exporter.store.limits import Limits
 from exporter.web.app import create_app
 
@@ -18,8 +20,11 @@ from exporter.web.app import create_app
 def application(url: str, limits: Limits | None = None, **told: str) -> FastAPI:
     """The application as `serve` makes it, with the defaults for what is not told."""
     own = OwnMetrics(process=False)
-    store = Store.open(url, limits or Limits(), observer=own)
-    return create_app(settings({"database": url, **told}, {}), store, own)
+    known = settings({"database": url, **told}, {})
+    reader = otlp_reader(known)
+    gatherer = Gatherer(reader, patience=known.orphans_after)
+    store = Store.open(url, limits or Limits(), observer=own, gatherer=gatherer)
+    return create_app(known, store, own, reader)
 
 
 @contextmanager

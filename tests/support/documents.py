@@ -1,7 +1,8 @@
 """README.md and docs/, taken apart.
 
 Fenced blocks say what they are: `json` is events or, behind a command, its answer; `sh` is run as it stands, with
-`token` against a server that was given one, with `sqlite` where there is a database, with `config` not at all.
+`token` against a server that was given one, with `sqlite` where there is a database, with `command` where
+`pipeline-exporter` is installed, with `config` not at all. `python` of the client is run as it stands.
 """
 
 from __future__ import annotations

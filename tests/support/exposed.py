@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from msgspec.structs import replace
 from prometheus_client import CollectorRegistry
 from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.openmetrics.parser import (
@@ -44,6 +45,8 @@ class Exposed:
         self._stored = CollectorRegistry()
         self._stored.register(collector)
         self.own.database_up.set(1)
+        self.own.source_known("a source")
+        self.own.source_up("a source", store.now / 1_000_000)
 
     def _now(self) -> datetime:
         return from_micros(self.store.now)
@@ -144,10 +147,12 @@ def everything() -> list[tuple[float, Payload]]:
         input_tokens=10,
         output_tokens=20,
         cached_tokens=5,
+        reasoning_tokens=4,
         duration_seconds=1.5,
         time_to_first_token_seconds=0.2,
         cost_usd=0.01,
     )
+    unpriced = replace(call, cost_usd=None)
     measured = e.StreamMeasured(
         pipeline="nightly",
         stream="orders",
@@ -183,6 +188,7 @@ def everything() -> list[tuple[float, Payload]]:
             ),
         ),
         (66, call),
+        (66, unpriced),
     ]
 
 

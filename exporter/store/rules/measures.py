@@ -80,6 +80,10 @@ def called(work: Work, news: News, payload: e.LlmCalled) -> None:
             totals.observe(m.GEN_AI_TOKENS, tokens, part, exemplar)
     if payload.cached_tokens is not None:
         totals.add(m.LLM_CACHED_TOKENS, payload.cached_tokens)
+    if payload.reasoning_tokens is not None:
+        totals.add(m.LLM_REASONING_TOKENS, payload.reasoning_tokens)
+    if payload.cost_usd is None and (payload.input_tokens or payload.output_tokens):
+        totals.add(m.LLM_UNPRICED)
     if payload.cost_usd is not None:
         totals.add(m.LLM_COST, payload.cost_usd)
     if error is not None:

@@ -1,4 +1,4 @@
-"""Ways in over HTTP: CloudEvents and OpenLineage. Answered once what was sent is durable."""
+"""Ways in over HTTP: CloudEvents, OpenLineage and OTLP. Answered once what was sent is durable."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import logging
 from asyncio import CancelledError
 from base64 import b64decode
 from binascii import Error as Base64Error
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -19,15 +19,20 @@ from exporter.catalogue import thresholds
 from exporter.domain.events import Event, Payload, PipelineDeclared
 from exporter.domain.text import clean_name
 from exporter.exposition.own import OwnMetrics
-from exporter.ingest import cloudevents, openlineage
-from exporter.ingest.refusal import Refused
+from exporter.ingest import cloudevents, openlineage, otlp
+from exporter.ingest.llm.prices import priced
+from exporter.ingest.otlp.answer import code, status, taken
+from exporter.ingest.otlp.wire import JSON, PROTOBUF, media_type
+from exporter.ingest.refusal import FieldError, Refused
+from exporter.store.apply import Incoming
 from exporter.store.writer import Receipt, Unavailable, Writer
 from exporter.web.bodies import Bodies
-from exporter.web.openapi import EVENTS_BODY, LINEAGE_BODY
+from exporter.web.openapi import EVENTS_BODY, LINEAGE_BODY, TRACES_BODY
+from exporter.web.problems import RETRY_AFTER, Problem, answer
 
 log = logging.getLogger(__name__)
 
-Translate = Callable[[Request, bytes, datetime], list[Event]]
+Translate = Callable[[Request, bytes, datetime], Sequence[Incoming]]
 
 
 class _Direct(APIRoute):
@@ -39,7 +44,14 @@ class _Direct(APIRoute):
         return handler
 
 
-def router(writer: Writer, own: OwnMetrics, token: str | None, now: Callable[[], datetime]) -> APIRouter:
+def router(
+    writer: Writer,
+    own: OwnMetrics,
+    token: str | None,
+    now: Callable[[], datetime],
+    *,
+    reader: otlp.Reader,
+) -> APIRouter:
     """Routes that take events."""
     routes = APIRouter(tags=["Ways in"], route_class=_Direct)
     bodies = Bodies()
@@ -64,7 +76,9 @@ def router(writer: Writer, own: OwnMetrics, token: str | None, now: Callable[[],
 
     @routes.post("/api/v1/events", status_code=202, summary="Take CloudEvents", **EVENTS_BODY)
     async def take_events(request: Request) -> Response:
-        receipt = await take(request, cloudevents.SOURCE, _cloud_events)
+        receipt = await take(
+            request, cloudevents.SOURCE, lambda *told: priced(_cloud_events(*told), reader.prices)
+        )
         body = b'{"accepted":%d,"duplicates":%d}' % (receipt.accepted, receipt.duplicates)
         return Response(body, 202, media_type="application/json")
 
@@ -73,7 +87,56 @@ def router(writer: Writer, own: OwnMetrics, token: str | None, now: Callable[[],
         receipt = await take(request, "openlineage", _lineage)
         return JSONResponse({"accepted": receipt.accepted, "duplicates": receipt.duplicates})
 
+    _add_traces(routes, take, own, reader)
     return routes
+
+
+Take = Callable[[Request, str, Translate], Awaitable[Receipt]]
+
+
+def _add_traces(routes: APIRouter, take: Take, own: OwnMetrics, reader: otlp.Reader) -> None:
+    @routes.post("/v1/traces", status_code=200, summary="Take OTLP traces", **TRACES_BODY)
+    async def take_traces(request: Request) -> Response:
+        refused: list[FieldError] = []
+
+        def spans(request: Request, body: bytes, _: datetime) -> Sequence[Incoming]:
+            batch = _traces(request, body)
+            refused.extend(batch.refused)
+            return reader.kept(batch.spans)
+
+        try:
+            await take(request, "otlp", spans)
+        except (Refused, Unavailable) as error:
+            return _otlp_problem(request, error)
+        if refused:
+            own.refused("otlp", 200)
+            log.warning("spans refused", extra={"spans": len(refused), "reason": refused[0].message[:300]})
+        encoding = media_type(request.headers.get("content-type", ""))
+        return Response(taken(encoding, refused), 200, media_type=encoding)
+
+
+def _traces(request: Request, body: bytes) -> otlp.Batch:
+    told = request.query_params.get("environment")
+    environment = None if told is None else clean_name(told)
+    return otlp.decode(request.headers.get("content-type", ""), body, environment=environment)
+
+
+def _otlp_problem(request: Request, error: Refused | Unavailable) -> Response:
+    """What went wrong, in the encoding of the request as OTLP asks for: a Status, or a problem that is one too."""
+    http_status = error.status if isinstance(error, Refused) else 503
+    headers = {"Retry-After": RETRY_AFTER} if http_status == 503 else {}
+    if http_status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    try:
+        encoding = media_type(request.headers.get("content-type", ""))
+    except Refused:
+        encoding = JSON
+    if encoding == PROTOBUF:
+        return Response(status(http_status, str(error)), http_status, headers, media_type=PROTOBUF)
+    errors = error.errors if isinstance(error, Refused) else []
+    return answer(
+        Problem(http_status, str(error), errors), headers, code=code(http_status), message=str(error)
+    )
 
 
 def _cloud_events(request: Request, body: bytes, received: datetime) -> list[Event]:

@@ -215,6 +215,23 @@ CASES = (
         8 * 1440 + 480,
         step=5,
     ),
+    Case(
+        "PipelineSourceUnreadable",
+        "it has been away for a quarter of an hour",
+        own(o.SOURCE_UP, f"1x30 0x{LONG}", source="imaging"),
+        46,
+        {**ANY, "source": "imaging"},
+    ),
+    Case("PipelineSourceUnreadable", "it is read", own(o.SOURCE_UP, steady(1), source="imaging"), 46),
+    Case(
+        "PipelineSourceUnreadable",
+        "another replica reads it",
+        together(
+            own(o.SOURCE_UP, steady(0), source="imaging"),
+            told(o.SOURCE_UP, steady(1), instance=SECOND, source="imaging"),
+        ),
+        46,
+    ),
     Case("PipelineExporterSeriesNearLimit", "nearly all are given away", series(190_000), 20, ANY),
     Case("PipelineExporterSeriesNearLimit", "half are given away", series(100_000), 20),
     Case(

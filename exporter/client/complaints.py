@@ -1,0 +1,21 @@
+"""What the client has to say about itself: each thing once, through `logging`, never as an exception."""
+
+from __future__ import annotations
+
+import logging
+
+LOGGER = "exporter.client"
+_SAID: set[str] = set()
+
+
+def complain(key: str, message: str, *, again: bool = False) -> None:
+    """Log a warning; the second with the same key is left out unless `again`."""
+    if key in _SAID and not again:
+        return
+    _SAID.add(key)
+    logging.getLogger(LOGGER).warning("%s", message)
+
+
+def forget(key: str) -> None:
+    """Let a complaint be made again: what it was about has changed."""
+    _SAID.discard(key)

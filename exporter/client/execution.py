@@ -1,0 +1,388 @@
+"""A run of a pipeline: a context manager, and a decorator."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from contextvars import Token
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack, cast
+
+from exporter.client import record
+from exporter.client.clock import Clock
+from exporter.client.context import CURRENT, OPEN, TRACEPARENT, VARIABLE, Place, enter, leave, place_of
+from exporter.client.declaring import Declaration, declared
+from exporter.client.decorating import decorated
+from exporter.client.delivery import Delivery, process_delivery
+from exporter.client.failure import status_of, told
+from exporter.client.pulse import FIRST_LOOK, Pulse, Reading
+from exporter.client.scope import Scope
+from exporter.client.stage import Attempts, Failures, Stage
+from exporter.client.wording import amount, fields, json, name
+
+if TYPE_CHECKING:
+    from typing import Self
+
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Facts(TypedDict, total=False):
+    """What can be told of one run."""
+
+    kind: str
+    trigger: str
+    parameters: Mapping[str, Any]
+    labels: Mapping[str, str | float | bool]
+    link: str
+
+
+class About(Facts, Declaration, total=False):
+    """All that `pipeline(…)` takes beside the name."""
+
+
+_FACTS = tuple(Facts.__annotations__)
+
+
+class Execution(Scope):
+    """One run. In a process that was started by one of the same pipeline it is the same run, and does not end it.
+
+    `heartbeat_seconds`: silence longer than this means that the run is lost. `sample_seconds`: how often
+    resources are looked at; None for never.
+    """
+
+    def __init__(
+        self,
+        pipeline: str,
+        *,
+        execution: str | None = None,
+        environment: str | None = None,
+        heartbeat_seconds: float = 60.0,
+        sample_seconds: float | None = 5.0,
+        delivery: Delivery | None = None,
+        clock: Clock | None = None,
+        pulse: Pulse | None = None,
+        **about: Unpack[About],
+    ) -> None:
+        name(pipeline, "pipeline")
+        for argument, value, limit in (("execution", execution, 1024), ("environment", environment, 256)):
+            if value is not None:
+                name(value, argument, limit)
+        if not amount(heartbeat_seconds, "heartbeat_seconds", 1e8):
+            raise ValueError("heartbeat_seconds: expected a number above 0")
+        if sample_seconds is not None and not amount(sample_seconds, "sample_seconds", 1e8):
+            raise ValueError("sample_seconds: expected a number above 0, or None")
+        if unknown := set(about) - set(About.__annotations__):
+            raise ValueError(f"{min(unknown)}: unknown, expected any of {', '.join(About.__annotations__)}")
+        self.pipeline = pipeline
+        self.id = execution or ""
+        self.heartbeat_seconds = heartbeat_seconds
+        self.sample_every = sample_seconds
+        self._facts = _checked({key: value for key, value in about.items() if key in _FACTS})
+        self._declaration = declared({k: v for k, v in about.items() if k not in _FACTS or k == "kind"})
+        self._arguments: dict[str, Any] = {
+            "execution": execution, "environment": environment, "heartbeat_seconds": heartbeat_seconds,
+            "sample_seconds": sample_seconds, "delivery": delivery, "clock": clock, "pulse": pulse, **about,
+        }  # fmt: skip
+        self.execution = self
+        self.clock = clock or Clock()
+        self.retried = False
+        self.joined = False
+        self.path: tuple[str, ...] = ()
+        self.attempt = 1
+        self.enclosing: Execution | None = None
+        self.pulse: Pulse | None = None
+        self._process = 0
+        self._started = 0
+        self._place: Place | None = None
+        # The pulse's notes.
+        self.beat_every = heartbeat_seconds / 3
+        self.beat_at = self.sample_at = 0.0
+        self.usage_seen: Reading | None = None
+        self.memory_peak = 0
+        self._cpu_before = 0.0
+
+    # Opening and closing
+
+    def start(self) -> Self:
+        """Tell that it runs. `with` does this and more; whoever calls it calls `finish`."""
+        delivery = self._arguments["delivery"] or process_delivery()
+        environment = self._arguments["environment"] or delivery.settings.environment
+        inherited = _inherited()
+        above = CURRENT.get() or (None if inherited is None else _joined(inherited))
+        self._delivery = delivery
+        self.environment_name = environment
+        self._process = os.getpid()
+        place = above.place if above is not None else None
+        if (
+            inherited is not None
+            and above is not None
+            and above.execution is not None
+            and above.execution.joined
+            and (inherited.pipeline, inherited.environment) == (self.pipeline, environment)
+            and self.id in ("", inherited.execution)
+        ):
+            self._join(inherited)
+        if not self.id:
+            self.id = f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{secrets.token_hex(4)}"
+        self._place = Place(self.pipeline, environment, self.id, self.path, self.attempt)
+        self._base = self._head = (
+            f'"pipeline":{name(self.pipeline, "pipeline")},"environment":{name(environment, "environment")},'
+            f'"execution":{name(self.id, "execution", 1024)}'
+        )
+        self._begin(None if self.joined else place)
+        self.enclosing = above.execution if above is not None else None
+        if not self.joined:
+            OPEN.add(self)
+        return self
+
+    def _join(self, place: Place) -> None:
+        self.joined = True
+        self.id, self.path, self.attempt = place.execution, place.path, place.attempt
+
+    def _begin(self, parent: Place | None) -> None:
+        self._started = self.clock.now()
+        if self._declaration:
+            rest = fields(**self._declaration)
+            head = self._base.rpartition(',"execution":')[0]
+            self._tell(record.DECLARED, head, rest, at=self._started)
+        if not self.joined:
+            above = parent and {"pipeline": parent.pipeline, "execution": parent.execution}
+            facts = {**self._facts, **_outer_trace(self._facts)}
+            rest = fields(**facts, parent=above, heartbeat_seconds=self.heartbeat_seconds)
+            self._tell(record.EXECUTION_STARTED, self._head, rest, at=self._started)
+        now = time.monotonic()
+        self._began = now
+        self._cpu_before = sum(os.times()[:4])
+        self.beat_at, self.sample_at = now + self.beat_every, now + min(FIRST_LOOK, self.sample_every or 1e8)
+        self.pulse = None if _is_disabled(self._delivery) else self._arguments["pulse"] or _PULSE
+        if self.pulse is not None:
+            self.pulse.add(self)
+
+    def finish(self, status: str | None = None, error: BaseException | str | None = None) -> None:
+        """Tell that it ended: by an error, or with a status."""
+        if not self._started or self._process != os.getpid():
+            return  # never begun, ended before, or begun by the process that this one was forked from
+        if self.pulse is not None:
+            self.pulse.remove(self)
+        raised = error if isinstance(error, BaseException) else None
+        found = status or (status_of(raised) if raised is not None else self._concluded or "succeeded")
+        message = error if isinstance(error, str) else self._conclusion
+        problem = told(raised, found) or self._problem
+        if (
+            problem is None
+            and raised is None
+            and message is not None
+            and found not in ("succeeded", "skipped")
+        ):
+            problem = {"message": message}
+        started, self._started = self._started, 0
+        if not self.joined:
+            rest = fields(status=found, error=problem)
+            self._tell(record.EXECUTION_FINISHED, self._head, rest, started)
+            OPEN.remove(self)
+        elif problem is not None:
+            # The run is not ours to end; whoever began it sees how this process ends.
+            self._tell_log(f"{problem.get('type', 'error')}: {problem['message']}", "error", problem, 0)
+
+    def end_as(self, status: str, error: dict[str, Any] | None = None) -> None:
+        """Tell that it ended, with an error in the API's own fields."""
+        self._problem = error
+        self.finish(status)
+
+    def _enter(self) -> Self:
+        self.start()
+        self._token: Token[Scope | None] = enter(self)
+        return self
+
+    def __enter__(self) -> Self:
+        return self._enter()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        leave(self._token)
+        self.finish(error=error)
+        return error is not None and status_of(error) == "skipped"
+
+    async def __aenter__(self) -> Self:
+        return self._enter()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        return self.__exit__(kind, error, trace)
+
+    def __call__(self, function: F) -> F:
+        """As a decorator: each call is a run."""
+        return cast("F", decorated(function, self._again))
+
+    def _again(self, _attempt: int, _retry_on: Failures) -> Execution:
+        return Execution(self.pipeline, **self._arguments)
+
+    # What a run tells
+
+    def stage(self, stage: str, **options: Any) -> Stage:
+        """A stage of this run, at its top."""
+        return Stage(stage, self, **options)
+
+    def attempts(
+        self, stage: str, most: int, *, on: Failures = Exception, wait: float = 0.0, **options: Any
+    ) -> Attempts:
+        """Attempts of a stage until one succeeds: `for attempt in …: with attempt as stage: …`."""
+        return Attempts(self.stage(stage, **options), most, on, wait)
+
+    @property
+    def place(self) -> Place:
+        if self._place is None:
+            raise ValueError("the run has not started")
+        return self._place
+
+    @staticmethod
+    def declare(
+        pipeline: str, *, environment: str | None = None, delivery: Delivery | None = None,
+        kind: str | None = None, labels: Mapping[str, str | float | bool] | None = None,
+        **declaration: Unpack[Declaration],
+    ) -> None:  # fmt: skip
+        """Say what a pipeline is, whether it runs or not."""
+        to = delivery or process_delivery()
+        place = environment or to.settings.environment
+        facts = {"kind": kind, "labels": labels and dict(labels), **declared(declaration)}
+        head = f'"pipeline":{name(pipeline, "pipeline")},"environment":{name(place, "environment")}'
+        to.tell(record.DECLARED, time.time_ns(), f"{{{head}{fields(**facts)}}}")
+
+    # What the pulse does
+
+    @property
+    def lasted(self) -> float:
+        """Seconds since it started."""
+        return time.monotonic() - self._began
+
+    def next_look(self) -> float:
+        """Seconds until the pulse has to look again."""
+        due = self.beat_at if self.sample_every is None else min(self.beat_at, self.sample_at)
+        return due - time.monotonic()
+
+    def beat(self) -> None:
+        """Give a sign of life."""
+        if not self.joined:
+            self._tell(record.EXECUTION_HEARTBEAT, self._head, "")
+
+    def usage_before(self, reading: Reading) -> Reading:
+        """What was used before the run started: CPU is known, of I/O what the first look sees."""
+        before = object.__new__(Reading)
+        before.cpu = self._cpu_before if self.pulse is None or self.pulse.with_root else 0.0
+        before.read, before.written = reading.read, reading.written
+        return before
+
+
+pipeline = Execution
+
+
+def stage(name: str, **options: Any) -> Stage:
+    """A stage inside the current stage or run of this thread or task; as a block, or as a decorator."""
+    return Stage(name, **options)
+
+
+def current() -> Scope | None:
+    """The stage or run that this thread or task is in.
+
+    A thread that was started without a context is in the only open run of the process; a process that was
+    started by a run is in that one.
+    """
+    scope = CURRENT.get()
+    if scope is not None:
+        return scope
+    sole = OPEN.sole()
+    if sole is not None:
+        return sole
+    place = _inherited()
+    return None if place is None else _joined(place)
+
+
+def joined(carrier: Mapping[str, str]) -> Execution | None:
+    """The run that environment variables or HTTP headers tell of, to be entered; None if they tell of none."""
+    place = place_of(carrier)
+    return None if place is None else _Elsewhere(place)
+
+
+class _Elsewhere(Execution):
+    """A run that another process began."""
+
+    def __init__(self, place: Place) -> None:
+        super().__init__(place.pipeline, execution=place.execution, environment=place.environment)
+        self._there = place
+
+    def start(self) -> Self:
+        self._delivery = process_delivery()
+        self.environment_name = self._there.environment
+        self._process = os.getpid()
+        self._join(self._there)
+        self._place = self._there
+        self._base = self._head = (
+            f'"pipeline":{name(self.pipeline, "pipeline")},'
+            f'"environment":{name(self.environment_name, "environment")},'
+            f'"execution":{name(self.id, "execution", 1024)}'
+        )
+        self._begin(None)
+        return self
+
+
+class _Inherited:
+    """The run that this process was started in, made once."""
+
+    def __init__(self) -> None:
+        self.encoded = ""
+        self.execution: Execution | None = None
+
+
+_INHERITED = _Inherited()
+_PULSE = Pulse()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_PULSE.after_fork)
+
+
+def _inherited() -> Place | None:
+    encoded = os.environ.get(VARIABLE)
+    return None if not encoded or OPEN.is_exported(encoded) else place_of({VARIABLE: encoded})
+
+
+def _joined(place: Place) -> Execution | None:
+    if _INHERITED.execution is None or _INHERITED.encoded != place.encoded():
+        try:
+            _INHERITED.execution = _Elsewhere(place).start()
+        except ValueError:
+            return None  # a variable that somebody else made up
+        _INHERITED.encoded = place.encoded()
+    return _INHERITED.execution
+
+
+def _is_disabled(delivery: Delivery | None) -> bool:
+    return delivery is None or delivery.settings.disabled
+
+
+def _outer_trace(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """A label with the trace that this process was started in by something else than this client."""
+    parts = os.environ.get(TRACEPARENT, "").split("-")
+    if VARIABLE in os.environ or len(parts) < 4 or len(parts[1]) != 32:
+        return {}
+    return {"labels": {"trace_id": parts[1], **facts.get("labels", {})}}
+
+
+def _checked(facts: dict[str, Any]) -> dict[str, Any]:
+    for argument in ("kind", "trigger"):
+        if facts.get(argument) is not None:
+            name(facts[argument], argument, 128)
+    for argument in ("parameters", "labels"):
+        if facts.get(argument) is not None:
+            if not isinstance(facts[argument], Mapping):
+                raise ValueError(f"{argument}: expected names with values, got {facts[argument]!r}")
+            facts[argument] = dict(facts[argument])
+    for label, value in (facts.get("labels") or {}).items():
+        name(label, "labels", 128)
+        if not isinstance(value, str | int | float | bool):
+            raise ValueError(f"labels: expected text or a number for {label!r}, got {value!r}")
+    json(facts)
+    return facts

@@ -1,0 +1,97 @@
+"""Reads a source once, from its beginning, and says what it would send; changes nothing, here or there."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from exporter.domain import events as e
+from exporter.domain.events import Event
+from exporter.sources.batch import Away
+from exporter.sources.cursor import Forgetful
+from exporter.sources.source import Source
+
+MOST_PROBLEMS = 5
+
+
+@dataclass(slots=True)
+class Found:
+    """What one read of a source gave."""
+
+    rows: int = 0
+    types: Counter[str] = field(default_factory=Counter)
+    ends: Counter[tuple[str, str]] = field(default_factory=Counter)
+    problems: list[str] = field(default_factory=list)
+    wrong: int = 0
+    first: datetime | None = None
+    last: datetime | None = None
+    samples: list[Event] = field(default_factory=list)
+
+    def take(self, event: Event) -> None:
+        """Count an event."""
+        self.types[event.payload.type] += 1
+        self.first = event.time if self.first is None else min(self.first, event.time)
+        self.last = event.time if self.last is None else max(self.last, event.time)
+        payload = event.payload
+        if isinstance(payload, e.ExecutionFinished):
+            self.ends[payload.pipeline, payload.status] += 1
+
+
+@dataclass(slots=True)
+class Report:
+    """What a source gave; `away` says why it could not be read."""
+
+    source: str
+    reads: dict[str, Found]
+    away: str | None = None
+
+    @property
+    def is_good(self) -> bool:
+        """Whether it could be read, and every row understood."""
+        return self.away is None and not any(found.wrong for found in self.reads.values())
+
+
+def check(source: Source, read_at: datetime, samples: int = 0) -> Report:
+    """Read it once, holding no more rows than a server would."""
+    report = Report(source.name, {read.name: Found() for read in source.mapping.reads})
+    try:
+        with closing(source.reader.batches(Forgetful(), read_at)) as batches:  # type: ignore[type-var]
+            for batch in batches:
+                found = report.reads[batch.read]
+                found.rows += batch.rows
+                found.wrong += len(batch.problems)
+                found.problems += batch.problems[: MOST_PROBLEMS - len(found.problems)]
+                for event in source.fresh(batch.events):
+                    found.take(event)
+                    if len(found.samples) < samples:
+                        found.samples.append(event)
+                source.sent(batch.events)
+    except Away as error:
+        report.away = str(error)
+    finally:
+        source.reader.close()
+    return report
+
+
+def lines(report: Report) -> Iterator[str]:
+    """The report, for people."""
+    state = "ok" if report.is_good else "some rows could not be understood"
+    yield f"{report.source}: {state if report.away is None else f'cannot be read: {report.away}'}"
+    for name, found in report.reads.items():
+        if report.away is not None and not found.rows:
+            continue
+        told = ", ".join(f"{count} {type_}" for type_, count in sorted(found.types.items()))
+        yield f"  {name}: {found.rows} rows: {told or 'nothing to send'}"
+        if found.first is not None and found.last is not None:
+            yield f"    from {found.first:%Y-%m-%dT%H:%M:%SZ} to {found.last:%Y-%m-%dT%H:%M:%SZ}"
+        for (pipeline, status), count in sorted(found.ends.items()):
+            yield f"    {pipeline}: {count} {status}"
+        for problem in found.problems:
+            yield f"    not understood: {problem}"
+        if found.wrong > len(found.problems):
+            yield f"    not understood: {found.wrong - len(found.problems)} more"
+        for event in found.samples:
+            yield f"    {event.time:%Y-%m-%dT%H:%M:%S.%fZ} {event.payload.type} {event.body.decode()}"

@@ -1,0 +1,337 @@
+"""What a mapping file may say: how rows, documents and files of a system become events.
+
+These types are the mapping's JSON Schema as well (`mapping.schema.json` is written from them).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, TypeAlias
+
+from msgspec import Meta, Struct
+
+Constant: TypeAlias = str | int | float | bool
+
+
+class Expression(Struct, frozen=True, forbid_unknown_fields=True):
+    """Where a value comes from, and what is done to it. Exactly one of the first seven.
+
+    `path`: column, or way into JSON: `a.b.0.c`; `*` is every entry, `-1` the last, `$` begins at the row or document,
+    `@key` and `@position` are those of the entry itself, `{x}` stands for the value of `x`.
+    `minus`: seconds taken from a time.
+    """
+
+    path: str | None = None
+    constant: Constant | None = None
+    format: str | None = None
+    first: list[Value] | None = None
+    latest: str | None = None
+    earliest: str | None = None
+    nth: str | None = None
+    match: str | None = None
+    words: dict[str, str] | None = None
+    scale: float | None = None
+    minus: Value | None = None
+
+
+Value: TypeAlias = str | Expression
+
+
+class ErrorMap(Struct, frozen=True, forbid_unknown_fields=True):
+    """What went wrong. Without a message there is no error."""
+
+    message: Value
+    type: Value | None = None
+    stacktrace: Value | None = None
+    category: Value | None = None
+    component: Value | None = None
+    context: Value | None = None
+
+
+class ParentMap(Struct, frozen=True, forbid_unknown_fields=True):
+    """The run that started this one."""
+
+    pipeline: Value
+    execution: Value
+
+
+class Quiet(Struct, frozen=True, forbid_unknown_fields=True):
+    """What an unfinished run is taken for when nothing was told of it for a time: systems that never tell an end."""
+
+    seconds: Annotated[float, Meta(gt=0)]
+    status: str
+
+
+class ExecutionMap(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A run.
+
+    `at`: when the row was last changed, for statuses that have no time of their own. `source_status`: the word to show,
+    if it is not the one in `status`.
+    """
+
+    pipeline: Value
+    execution: Value
+    status: Value
+    source_status: Value | None = None
+    status_if_unknown: Value | None = None
+    environment: Value | None = None
+    queued_at: Value | None = None
+    started_at: Value | None = None
+    ended_at: Value | None = None
+    duration_seconds: Value | None = None
+    at: Value | None = None
+    kind: Value | None = None
+    trigger: Value | None = None
+    parameters: Value | None = None
+    labels: dict[str, Value] | None = None
+    parent: ParentMap | None = None
+    progress: Value | None = None
+    link: Value | None = None
+    error: ErrorMap | None = None
+    quiet: Quiet | None = None
+
+
+class StageMap(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """An attempt of a stage. `retry`: if it is true, another attempt follows this one."""
+
+    pipeline: Value
+    execution: Value
+    stage: Value
+    status: Value
+    source_status: Value | None = None
+    status_if_unknown: Value | None = None
+    environment: Value | None = None
+    index: Value | None = None
+    parent: list[Value] | None = None
+    attempt: Value | None = None
+    queued_at: Value | None = None
+    started_at: Value | None = None
+    ended_at: Value | None = None
+    duration_seconds: Value | None = None
+    at: Value | None = None
+    depends_on: Value | None = None
+    items_in: Value | None = None
+    items_out: Value | None = None
+    retry: Value | None = None
+    kind: Value | None = None
+    error: ErrorMap | None = None
+
+
+class SettledMap(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What is said of a stage afterwards, without telling when it ran."""
+
+    pipeline: Value
+    execution: Value
+    stage: Value
+    status: Value
+    environment: Value | None = None
+    attempt: Value | None = None
+    duration_seconds: Value | None = None
+    time: Value | None = None
+
+
+class PipelineMap(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What a pipeline is. `cron` or `every_seconds`: when it is due."""
+
+    pipeline: Value
+    environment: Value | None = None
+    kind: Value | None = None
+    owner: Value | None = None
+    description: Value | None = None
+    paused: Value | None = None
+    cron: Value | None = None
+    every_seconds: Value | None = None
+    timezone: Value | None = None
+    labels: dict[str, Value] | None = None
+    time: Value | None = None
+
+
+class StreamMap(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What went through a stream. `operation` and `count` add up; `watermark` and `buffer_depth` are what is so."""
+
+    pipeline: Value
+    stream: Value
+    environment: Value | None = None
+    execution: Value | None = None
+    direction: Value | None = None
+    stage: Value | None = None
+    operation: Value | None = None
+    count: Value | None = None
+    watermark: Value | None = None
+    buffer_depth: Value | None = None
+    dead_letters: Value | None = None
+    latency_seconds: Value | None = None
+    commits: Value | None = None
+    files: Value | None = None
+    bytes: Value | None = None
+    target_rate: Value | None = None
+    phase: Value | None = None
+    time: Value | None = None
+
+
+class LlmMap(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A call of a language model."""
+
+    pipeline: Value
+    provider: Value
+    request_model: Value
+    environment: Value | None = None
+    execution: Value | None = None
+    stage: Value | None = None
+    response_model: Value | None = None
+    operation: Value | None = None
+    input_tokens: Value | None = None
+    output_tokens: Value | None = None
+    cached_tokens: Value | None = None
+    duration_seconds: Value | None = None
+    time_to_first_token_seconds: Value | None = None
+    cost_usd: Value | None = None
+    error: ErrorMap | None = None
+    time: Value | None = None
+
+
+class ArtifactMap(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Something that a run made."""
+
+    pipeline: Value
+    execution: Value
+    name: Value
+    environment: Value | None = None
+    stage: Value | None = None
+    uri: Value | None = None
+    bytes: Value | None = None
+    media_type: Value | None = None
+    time: Value | None = None
+
+
+class WarningMap(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Something that is worth a look."""
+
+    pipeline: Value
+    execution: Value
+    message: Value
+    environment: Value | None = None
+    stage: Value | None = None
+    code: Value | None = None
+    time: Value | None = None
+
+
+class LogMap(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A line of a run's log."""
+
+    pipeline: Value
+    execution: Value
+    message: Value
+    environment: Value | None = None
+    stage: Value | None = None
+    level: Value | None = None
+    time: Value | None = None
+
+
+class ResourcesMap(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What a run or one of its stages used."""
+
+    pipeline: Value
+    execution: Value
+    environment: Value | None = None
+    stage: Value | None = None
+    attempt: Value | None = None
+    cpu_seconds: Value | None = None
+    memory_bytes: Value | None = None
+    memory_peak_bytes: Value | None = None
+    io_read_bytes: Value | None = None
+    io_written_bytes: Value | None = None
+    time: Value | None = None
+
+
+class RecordsMap(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How many records were found valid, and not, since the last check."""
+
+    pipeline: Value
+    environment: Value | None = None
+    execution: Value | None = None
+    stream: Value | None = None
+    stage: Value | None = None
+    valid: Value | None = None
+    invalid: Value | None = None
+    completeness: Value | None = None
+    time: Value | None = None
+
+
+class Emit(Struct, frozen=True, forbid_unknown_fields=True):
+    """What one row, or each entry of a list inside it, tells. Exactly one kind.
+
+    `each`: the list. `newest_first`: it is walked from its end. `when`: only where these paths have one of these
+    values. `has`: only where there is something at these paths.
+    """
+
+    each: str | None = None
+    newest_first: bool = False
+    when: dict[str, list[Constant | None]] | None = None
+    has: list[str] | None = None
+    execution: ExecutionMap | None = None
+    stage: StageMap | None = None
+    settled: SettledMap | None = None
+    pipeline: PipelineMap | None = None
+    stream: StreamMap | None = None
+    llm: LlmMap | None = None
+    artifact: ArtifactMap | None = None
+    warning: WarningMap | None = None
+    log: LogMap | None = None
+    resources: ResourcesMap | None = None
+    records: RecordsMap | None = None
+
+
+class Pages(Struct, frozen=True, forbid_unknown_fields=True):
+    """How an API's list goes on: by a cursor in the answer (`next`), or by counting (`step`)."""
+
+    parameter: str
+    next: str | None = None
+    step: Annotated[int, Meta(ge=1)] | None = None
+
+
+class Read(Struct, frozen=True, forbid_unknown_fields=True):
+    """One thing to read again and again.
+
+    `rows`: `states` are things whose row changes until they ended; `events` never change; `sums` never change and are
+    added up; `now` is read whole each time.
+    Databases: `table` or `query`, `key` (unique, in the order in which rows are made), `changed` (time of the last
+    change). `database`: files beside the one of the URL, such as `runs/*.db`.
+    APIs: `get` (path), `items` (where the list is), `pages`, `detail` (path of one item's document).
+    Folders: `files` (pattern), `format`.
+    """
+
+    name: Annotated[str, Meta(pattern="^[a-z0-9_]{1,64}$")]
+    emits: Annotated[list[Emit], Meta(min_length=1, max_length=32)]
+    rows: Literal["states", "events", "sums", "now"] = "states"
+    table: str | None = None
+    query: str | None = None
+    key: Annotated[list[str], Meta(min_length=1, max_length=8)] | None = None
+    changed: str | None = None
+    settle_seconds: Annotated[float, Meta(ge=0, le=86400)] = 0
+    every_seconds: Annotated[float, Meta(ge=0, le=86400)] = 0
+    optional: bool = False
+    database: str | None = None
+    get: str | None = None
+    items: str | None = None
+    pages: Pages | None = None
+    detail: str | None = None
+    files: str | None = None
+    format: Literal["json", "jsonl", "junit"] = "json"
+
+
+class Mapping(Struct, frozen=True, forbid_unknown_fields=True):
+    """A mapping file.
+
+    `system`: what its runs are shown to come from. `statuses`: words that this system means otherwise than they
+    sound. `timezone`: of times that tell none. `search_path`: schemas of PostgreSQL with its tables.
+    """
+
+    system: Annotated[str, Meta(pattern="^[a-z0-9_.-]{1,64}$")]
+    reads_from: Literal["database", "api", "folder"]
+    reads: Annotated[list[Read], Meta(min_length=1, max_length=64)]
+    description: str = ""
+    statuses: dict[str, str] | None = None
+    timezone: str = "UTC"
+    search_path: (
+        Annotated[list[Annotated[str, Meta(pattern="^[A-Za-z0-9_]{1,63}$")]], Meta(max_length=8)] | None
+    ) = None

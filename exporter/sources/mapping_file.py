@@ -1,0 +1,222 @@
+"""Mapping files: read, checked, and what is wrong with them told with file, line and key."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import msgspec
+import yaml
+
+from exporter.domain.status import status_of_word
+from exporter.ingest.refusal import field_error
+from exporter.sources.mapping import Emit, Expression, Mapping, Read, Value
+from exporter.sources.paths import BadPath, placeholders, steps_of
+
+KINDS = (
+    "execution",
+    "stage",
+    "settled",
+    "pipeline",
+    "stream",
+    "llm",
+    "artifact",
+    "warning",
+    "log",
+    "resources",
+    "records",
+)
+_UNKNOWN = re.compile(r"unknown field `([^`]+)`")
+_ORIGINS = ("path", "constant", "format", "first", "latest", "earliest", "nth")
+
+
+class BadMapping(ValueError):
+    """A mapping that cannot be used; the message is one line with file, line and key."""
+
+
+class _Problem(Exception):
+    def __init__(self, pointer: str, message: str) -> None:
+        super().__init__(message)
+        self.pointer = pointer
+
+
+def preset_names() -> list[str]:
+    """Names of the mappings that come with the exporter."""
+    folder = files("exporter.sources") / "presets"
+    return sorted(file.name.removesuffix(".yml") for file in folder.iterdir() if file.name.endswith(".yml"))
+
+
+def preset(name: str) -> Mapping:
+    """A mapping that comes with the exporter. Raises BadMapping."""
+    if name not in preset_names():
+        raise BadMapping(f"preset: there is none named {name!r}, expected one of {', '.join(preset_names())}")
+    text = (files("exporter.sources") / "presets" / f"{name}.yml").read_text(encoding="utf-8")
+    return parse(text, f"preset {name}")
+
+
+def load(path: str) -> Mapping:
+    """The mapping of a file. Raises BadMapping."""
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except OSError as error:
+        raise BadMapping(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise BadMapping(f"{path}: expected text in UTF-8") from error
+    return parse(text, path)
+
+
+def parse(text: str, file: str) -> Mapping:
+    """The mapping that a YAML text tells; `file` names it in messages. Raises BadMapping."""
+    try:
+        tree = yaml.compose(text, Loader=yaml.SafeLoader)
+        told = yaml.safe_load(text)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise BadMapping(f"{file}:{line}: not YAML: {error.problem}") from error
+    except yaml.YAMLError as error:
+        raise BadMapping(f"{file}:1: not YAML: {' '.join(str(error).split())}") from error
+    if tree is None:
+        raise BadMapping(f"{file}:1: empty, expected a mapping")
+    try:
+        mapping = msgspec.convert(told, Mapping)
+        for problem in _problems(mapping):
+            raise problem
+    except msgspec.ValidationError as error:
+        found = field_error(error)
+        unknown = _UNKNOWN.search(found.message)
+        pointer = f"{found.pointer}/{unknown[1]}" if unknown else found.pointer
+        raise BadMapping(_told(file, tree, pointer, found.message)) from error
+    except _Problem as problem:
+        raise BadMapping(_told(file, tree, problem.pointer, str(problem))) from problem
+    return mapping
+
+
+def _told(file: str, tree: yaml.Node, pointer: str, message: str) -> str:
+    key = ".".join(step for step in pointer.split("/") if step)
+    return f"{file}:{_line(tree, pointer)}: {key + ': ' if key else ''}{message}"
+
+
+def _line(tree: yaml.Node, pointer: str) -> int:
+    """Line of the deepest node that the pointer still meets."""
+    node, line = tree, tree.start_mark.line
+    for step in pointer.split("/")[1:]:
+        if isinstance(node, yaml.MappingNode):
+            for key, value in node.value:
+                if str(key.value) == step:
+                    node, line = value, key.start_mark.line
+                    break
+            else:
+                break
+        elif isinstance(node, yaml.SequenceNode) and step.isdigit() and int(step) < len(node.value):
+            node = node.value[int(step)]
+            line = node.start_mark.line
+        else:
+            break
+    return line + 1
+
+
+def _problems(mapping: Mapping) -> Iterator[_Problem]:
+    """What the types cannot tell."""
+    try:
+        ZoneInfo(mapping.timezone)
+    except (ZoneInfoNotFoundError, ValueError):
+        yield _Problem("/timezone", f"no such time zone: {mapping.timezone!r}")
+    for word, status in (mapping.statuses or {}).items():
+        if status_of_word(status) is None:
+            yield _Problem(f"/statuses/{word}", f"expected a status, got {status!r}")
+    names: set[str] = set()
+    for position, read in enumerate(mapping.reads):
+        place = f"/reads/{position}"
+        if read.name in names:
+            yield _Problem(f"{place}/name", f"{read.name!r} is the name of another read as well")
+        names.add(read.name)
+        yield from _read_problems(mapping, read, place)
+        for number, emit in enumerate(read.emits):
+            yield from _emit_problems(read, emit, f"{place}/emits/{number}")
+
+
+def _read_problems(mapping: Mapping, read: Read, place: str) -> Iterator[_Problem]:
+    needed = {"database": ("table", "query"), "api": ("get",), "folder": ("files",)}[mapping.reads_from]
+    given = [name for name in ("table", "query", "get", "files") if getattr(read, name) is not None]
+    if len(given) != 1 or given[0] not in needed:
+        yield _Problem(place, f"expected {' or '.join(needed)}, as it reads from a {mapping.reads_from}")
+    if mapping.reads_from == "database" and read.rows != "now" and not read.key:
+        yield _Problem(f"{place}/key", "missing: the columns by which a row is found again")
+    if mapping.reads_from != "database" and read.rows == "sums":
+        yield _Problem(f"{place}/rows", "sums are made of the rows of databases only")
+    if read.query is not None and not re.match(r"\s*(select|with)\b", read.query, re.IGNORECASE):
+        yield _Problem(f"{place}/query", "expected a SELECT")
+    if read.query is not None and read.query.rstrip().endswith(";"):
+        yield _Problem(f"{place}/query", "expected no semicolon at its end")
+    if read.database is not None and (read.rows != "events" or len(read.key or ()) != 1):
+        yield _Problem(f"{place}/database", "of several files only events with one key can be read")
+    if read.pages is not None and (read.pages.next is None) == (read.pages.step is None):
+        yield _Problem(f"{place}/pages", "expected either next or step")
+
+
+def _emit_problems(read: Read, emit: Emit, place: str) -> Iterator[_Problem]:
+    kinds = [kind for kind in KINDS if getattr(emit, kind) is not None]
+    if len(kinds) != 1:
+        yield _Problem(place, f"expected exactly one of {', '.join(KINDS)}")
+        return
+    if read.rows == "sums" and kinds != ["stream"]:
+        yield _Problem(place, "sums are told of streams only")
+    for path in (emit.each, *(emit.when or ()), *(emit.has or ())):
+        yield from _path_problems(path, place)
+    yield from _value_problems(getattr(emit, kinds[0]), f"{place}/{kinds[0]}")
+    quiet = None if emit.execution is None else emit.execution.quiet
+    if quiet is not None and status_of_word(quiet.status) is None:
+        yield _Problem(f"{place}/execution/quiet/status", f"expected a status, got {quiet.status!r}")
+
+
+def _value_problems(told: Any, place: str) -> Iterator[_Problem]:
+    """Problems of all values inside a struct, list or dictionary."""
+    if isinstance(told, str | Expression):
+        yield from _expression_problems(told, place)
+    elif isinstance(told, msgspec.Struct):
+        for name in told.__struct_fields__:
+            if name not in ("seconds", "status") or hasattr(told, "pipeline"):
+                yield from _value_problems(getattr(told, name), f"{place}/{name}")
+    elif isinstance(told, list):
+        for position, value in enumerate(told):
+            yield from _value_problems(value, f"{place}/{position}")
+    elif isinstance(told, dict):
+        for key, value in told.items():
+            yield from _value_problems(value, f"{place}/{key}")
+
+
+def _expression_problems(value: Value, place: str) -> Iterator[_Problem]:
+    if isinstance(value, str):
+        yield from _path_problems(value, place)
+        return
+    origins = [name for name in _ORIGINS if getattr(value, name) is not None]
+    if len(origins) != 1:
+        yield _Problem(place, f"expected exactly one of {', '.join(_ORIGINS)}")
+        return
+    for name in ("path", "latest", "earliest", "nth"):
+        yield from _path_problems(getattr(value, name), f"{place}/{name}")
+    for path in () if value.format is None else placeholders(value.format):
+        yield from _path_problems(path, f"{place}/format")
+    for position, inner in enumerate(value.first or ()):
+        yield from _expression_problems(inner, f"{place}/first/{position}")
+    if value.match is not None:
+        try:
+            groups = re.compile(value.match).groups
+        except re.error as error:
+            yield _Problem(f"{place}/match", f"not a regular expression: {error}")
+        else:
+            if groups != 1:
+                yield _Problem(f"{place}/match", "expected one group in parentheses")
+
+
+def _path_problems(path: str | None, place: str) -> Iterator[_Problem]:
+    if path is None:
+        return
+    try:
+        steps_of(path)
+    except BadPath as error:
+        yield _Problem(place, str(error))

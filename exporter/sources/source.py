@@ -1,0 +1,103 @@
+"""One source: its mapping, its reader, and one round of reading."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from exporter.domain.events import Event, PipelineDeclared
+from exporter.source_settings import SourceSetting
+from exporter.sources import mapping_file
+from exporter.sources.api_reader import ApiReader
+from exporter.sources.batch import Reader
+from exporter.sources.database import BadUrl, Database
+from exporter.sources.folder_reader import FolderReader
+from exporter.sources.mapping import Mapping
+from exporter.sources.mapping_file import BadMapping
+from exporter.sources.sql_reader import SqlReader
+
+REMEMBERED = 50_000
+"""Identities of events sent last: a row read again is not sent again."""
+
+
+class BadSource(ValueError):
+    """A source that cannot be read as it is told; the message is one line that names it."""
+
+
+class Source:
+    """A source, ready to be read."""
+
+    def __init__(self, setting: SourceSetting, mapping: Mapping, reader: Reader) -> None:
+        self.name = setting.name
+        self.every = setting.every.total_seconds()
+        self.mapping = mapping
+        self.reader = reader
+        self._sent: OrderedDict[bytes, None] = OrderedDict()
+        self._declared: dict[tuple[str, str], bytes] = {}
+
+    def fresh(self, events: Iterable[Event]) -> list[Event]:
+        """Those that were not sent lately, each once."""
+        found = {event.identity: event for event in events if event.identity not in self._sent}
+        return [event for event in found.values() if not self._is_declared(event)]
+
+    def _is_declared(self, event: Event) -> bool:
+        """Whether a pipeline was declared in these very words last time."""
+        payload = event.payload
+        if not isinstance(payload, PipelineDeclared):
+            return False
+        return self._declared.get((payload.environment, payload.pipeline)) == event.body
+
+    def sent(self, events: Iterable[Event]) -> None:
+        """They are durable."""
+        for event in events:
+            self._sent[event.identity] = None
+            if isinstance(event.payload, PipelineDeclared):
+                self._declared[event.payload.environment, event.payload.pipeline] = event.body
+        while len(self._sent) > REMEMBERED:
+            # The first of a plain dict is found slowly once many before it are gone.
+            self._sent.popitem(last=False)
+
+
+def opened(setting: SourceSetting) -> Source:
+    """The source of a setting; does not connect yet. Raises BadSource."""
+    place = f"source {setting.name}"
+    try:
+        mapping = (
+            mapping_file.preset(setting.preset)
+            if setting.preset
+            else mapping_file.load(setting.mapping or "")
+        )
+        return Source(setting, mapping, _reader(setting, mapping))
+    except (BadMapping, BadUrl) as error:
+        raise BadSource(f"{place}: {error}") from error
+
+
+def _reader(setting: SourceSetting, mapping: Mapping) -> Reader:
+    secret = _secret(setting.secret_file)
+    is_web = urlsplit(setting.url).scheme in ("http", "https")
+    if mapping.reads_from == "api":
+        if not is_web:
+            raise BadUrl(f"url: expected an http URL, got {setting.url[:100]!r}")
+        return ApiReader(setting.name, setting.environment, mapping, setting.url, secret)
+    if mapping.reads_from == "folder":
+        if is_web or "://" in setting.url.removeprefix("file://"):
+            raise BadUrl(f"url: expected a folder, got {setting.url[:100]!r}")
+        folder = Path(setting.url.removeprefix("file://"))
+        return FolderReader(setting.name, setting.environment, mapping, folder)
+
+    try:
+        database = Database(setting.url, secret, mapping.search_path or ())
+    except BadUrl as error:
+        raise BadUrl(f"url: {error}") from error
+    return SqlReader(setting.name, setting.environment, mapping, database)
+
+
+def _secret(file: str | None) -> str | None:
+    if file is None:
+        return None
+    try:
+        return Path(file).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadUrl(f"secret_file: {file} cannot be read") from error

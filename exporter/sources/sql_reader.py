@@ -1,0 +1,186 @@
+"""Reads a database: what is new, what had not ended, what adds up, and what is so now."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+from exporter.sources.batch import ROWS, Batch, Missing
+from exporter.sources.cursor import Memory, Position
+from exporter.sources.database import Database
+from exporter.sources.folder_reader import changed_files
+from exporter.sources.mapping import Mapping
+from exporter.sources.sql_pages import Pages
+from exporter.sources.sql_turn import Turn, is_later
+from exporter.sources.sums import settled, summed
+from exporter.sources.translate import Translator
+from exporter.store.cursors import Overtaken
+
+MOST_NOW = 10_000
+"""Rows of a read that is read whole."""
+
+ANEW_EVERY = timedelta(minutes=5)
+"""Time between two looks at whether the owner began anew."""
+
+log = logging.getLogger(__name__)
+
+
+class SqlReader:
+    """Reads all that a mapping names in one database."""
+
+    def __init__(self, source: str, environment: str, mapping: Mapping, database: Database) -> None:
+        self._source = source
+        self._database = database
+        self._reads = [
+            (read, Pages(database, read), Translator(source, environment, mapping, read))
+            for read in mapping.reads
+        ]
+        self._last: dict[str, datetime] = {}
+        self._looked: dict[str, datetime] = {}
+
+    def close(self) -> None:
+        """Close connections."""
+        self._database.close()
+
+    def batches(self, memory: Memory, read_at: datetime) -> Iterator[Batch]:
+        """What is new. Raises Away."""
+        for read, pages, translator in self._reads:
+            last = self._last.get(read.name)
+            if last is not None and read_at - last < timedelta(seconds=read.every_seconds):
+                continue
+            position = Position.load(memory, self._source, read.name)
+            try:
+                yield from self._one(Turn(read, pages, translator, position, read_at))
+            except Missing:
+                if not read.optional:
+                    raise
+            except Overtaken:
+                log.debug("another replica was faster", extra={"source": self._source, "read": read.name})
+            self._last[read.name] = read_at
+
+    def _one(self, turn: Turn) -> Iterator[Batch]:
+        if turn.read.database is not None and self._database.file is not None:
+            yield from _files(turn, self._database)
+        elif turn.read.rows == "now":
+            yield _whole(turn)
+        elif turn.read.rows == "sums":
+            yield from _sums(turn)
+            self._look_for_anew(turn)
+        else:
+            if turn.read.rows == "states":
+                yield from _again(turn)
+            taken = turn.position.after
+            yield from _rows(turn)
+            if turn.position.after == taken:
+                self._look_for_anew(turn)
+
+    def _look_for_anew(self, turn: Turn) -> None:
+        """If the last row taken is beyond all that there are, the owner began anew, and so does the reading.
+
+        Not where rows are added up: owners delete what they have dealt with, and nothing may be counted twice.
+        """
+        read, position = turn.read, turn.position
+        if position.after is None:
+            return
+        if turn.read_at - self._looked.get(read.name, turn.read_at - ANEW_EVERY) < ANEW_EVERY:
+            return
+        self._looked[read.name] = turn.read_at
+        greatest = turn.pages.greatest()
+        if greatest is None or not is_later(position.after[:1], (greatest,)):
+            return
+        about = {"source": position.source, "read": read.name}
+        if read.rows == "sums":
+            log.warning(
+                "rows begin below those that were added up; a new name would read them all", extra=about
+            )
+            return
+        log.warning("the source began anew, and is read from its beginning", extra=about)
+        position.after, position.open = None, {}
+        position.save()
+
+
+def _whole(turn: Turn) -> Batch:
+    rows = turn.pages.everything(MOST_NOW + 1)
+    batch = Batch(turn.read.name, [], len(rows))
+    if len(rows) > MOST_NOW:
+        batch.problems.append(f"{turn.read.name}: more than {MOST_NOW} rows, the rest is not read")
+    for row in rows[:MOST_NOW]:
+        told = turn.translator.translate(row, "", turn.read_at)
+        batch.events.extend(told.events)
+        batch.problems.extend(told.problems)
+    return batch
+
+
+def _again(turn: Turn) -> Iterator[Batch]:
+    """Rows that had not ended. One that is no longer there is given up."""
+    position = turn.position
+    waiting = list(position.open)
+    for keys in turn.pages.chunks(waiting):
+        rows = turn.pages.again(keys)
+        for key in keys:
+            position.open.pop(key, None)
+        yield turn.take(rows)
+    position.save()
+
+
+def _rows(turn: Turn) -> Iterator[Batch]:
+    """Rows behind the last one taken, and a little before it."""
+    position = turn.position
+    place = None if position.after is None else turn.pages.back(position.after)
+    ends: tuple[Any, Any] | None = None
+    while rows := turn.pages.after(place):
+        yield turn.take(rows, turn.done(ends, rows))
+        place = turn.pages.place(rows[-1])
+        if position.after is None or is_later(place, position.after):
+            position.after = place
+        position.save()
+        if len(rows) < ROWS:
+            return
+        ends = ends or turn.pages.ends()
+
+
+def _sums(turn: Turn) -> Iterator[Batch]:
+    """Stretches of rows behind the last one, each claimed before it is told."""
+    position = turn.position
+    ends: tuple[Any, Any] | None = None
+    while True:
+        rows = turn.pages.after(position.after, upto=position.claimed)
+        if position.claimed is None:
+            rows = settled(turn, rows)
+            if not rows:
+                return
+            position.claimed = turn.pages.place(rows[-1])
+            position.save()
+        batch = summed(turn, rows)
+        yield Batch(batch.read, batch.events, batch.rows, batch.problems, turn.done(ends, rows))
+        position.after, position.claimed = position.claimed, None
+        position.save()
+        if len(rows) == ROWS:
+            ends = ends or turn.pages.ends()
+
+
+def _files(turn: Turn, beside: Database) -> Iterator[Batch]:
+    """Rows of the databases beside the one of the URL: of each that changed, those behind the last one taken."""
+    assert turn.read.database is not None
+    assert beside.file is not None
+    folder, position = beside.file.parent, turn.position
+    files = changed_files(folder, turn.read.database)
+    for name in position.seen.keys() - files.keys():
+        del position.seen[name]
+    todo = [name for name, stamp in files.items() if position.seen.get(name, [])[:2] != stamp]
+    for number, name in enumerate(todo):
+        database = Database(f"sqlite:///{folder / name}")
+        one = Turn(turn.read, Pages(database, turn.read), turn.translator, position, turn.read_at, f"{name} ")
+        *_, after = position.seen.get(name, [0])
+        while rows := one.pages.after((after,)):
+            yield one.take(rows, (number + 1) / len(todo))
+            after = one.pages.place(rows[-1])[0]
+            if len(rows) < ROWS:
+                break
+        database.close()
+        position.seen[name] = [*files[name], after]
+        if number % 100 == 99:
+            position.save()
+    position.save()

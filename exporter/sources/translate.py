@@ -1,0 +1,233 @@
+"""Rows, documents and their entries become domain events, as a mapping says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from exporter.domain import events as e
+from exporter.domain.events import Event, Payload
+from exporter.domain.identity import event_identity
+from exporter.domain.schedule import BadSchedule
+from exporter.domain.status import FINAL, Status
+from exporter.domain.text import clean_name
+from exporter.sources.fields import after_quiet, fits, kind_of, made, whole, with_schedule
+from exporter.sources.lifecycle import Sign, steps
+from exporter.sources.mapping import Emit, ExecutionMap, StageMap, StreamMap
+from exporter.sources.paths import BadPath, Record, walk
+from exporter.sources.record_values import Values
+from exporter.sources.values import BadValue, moment, number
+
+_EXECUTION: dict[Sign, type[e.ExecutionState]] = {
+    Sign.QUEUED: e.ExecutionQueued,
+    Sign.STARTED: e.ExecutionStarted,
+    Sign.PAUSED: e.ExecutionPaused,
+    Sign.FINISHED: e.ExecutionFinished,
+}
+_STAGE: dict[Sign, type[e.StageState]] = {
+    Sign.QUEUED: e.StageQueued,
+    Sign.STARTED: e.StageStarted,
+    Sign.PAUSED: e.StageStarted,
+    Sign.FINISHED: e.StageFinished,
+}
+_PLAIN: dict[str, type[Payload]] = {
+    "settled": e.StageSettled,
+    "pipeline": e.PipelineDeclared,
+    "llm": e.LlmCalled,
+    "artifact": e.ArtifactProduced,
+    "warning": e.WarningRaised,
+    "log": e.LogEmitted,
+    "resources": e.ResourcesSampled,
+    "records": e.RecordsChecked,
+}
+_COUNTS = ("input_tokens", "output_tokens", "cached_tokens", "valid", "invalid", "bytes", "attempt")
+
+
+@dataclass(slots=True)
+class Told:
+    """What rows told: events, whether something in them may still change, and what could not be read."""
+
+    events: list[Event] = field(default_factory=list)
+    is_open: bool = False
+    problems: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Translator(Values):
+    """Translates what one read of a source gives."""
+
+    def translate(self, value: Any, row: str, read_at: datetime) -> Told:
+        """What one row or document tells; `row`: what it is found by. A part that cannot be read costs only itself."""
+        told = Told()
+        # The same entry stands in document after document: only rows of databases have keys of their own.
+        keyed = self.mapping.reads_from == "database"
+        for number_, emit in enumerate(self.read.emits):
+            kind = kind_of(emit)
+            for record in self.records(emit, value):
+                try:
+                    self._take(told, emit, record, f"{number_}/{row if keyed else ''}", read_at)
+                except (BadValue, BadPath, BadSchedule, msgspec.ValidationError) as error:
+                    told.problems.append(f"{self.read.name} {row[:100]}: {kind}: {error}")
+        return told
+
+    def records(self, emit: Emit, value: Any) -> Iterator[Record]:
+        """The row, or the entries of a list inside it, that an emit is about."""
+        whole = Record(value, value)
+        if emit.each is None:
+            found = [whole]
+        else:
+            entries = list(walk(whole, emit.each))
+            if len(entries) == 1 and isinstance(entries[0][1], list):
+                entries = [(str(number_), entry) for number_, entry in enumerate(entries[0][1])]
+            if emit.newest_first:
+                entries.reverse()
+            found = [
+                Record(entry, value, key, position, tuple(before for _, before in entries[:position]))
+                for position, (key, entry) in enumerate(entries)
+            ]
+        return (record for record in found if fits(emit, record))
+
+    def _take(self, told: Told, emit: Emit, record: Record, row: str, read_at: datetime) -> None:
+        if emit.execution is not None:
+            self._execution(told, emit.execution, record, read_at)
+        elif emit.stage is not None:
+            self._stage(told, emit.stage, record, read_at)
+        elif emit.stream is not None:
+            payload, time = self.measurement(emit.stream, record)
+            at = time or read_at
+            place = row if time is not None else f"{row}/{read_at.isoformat()}"
+            content = msgspec.json.encode(payload, order="deterministic").decode()
+            told.events.append(self._event(payload, at, "stream", place, str(record.position), content))
+        else:
+            self._plain(told, emit, record, row, read_at)
+
+    def _execution(self, told: Told, mapped: ExecutionMap, record: Record, read_at: datetime) -> None:
+        common = self.common_of(mapped, record)
+        run = self.needed_of(mapped, "execution", record)
+        standing = self.standing_of(mapped, record)
+        if mapped.quiet is not None:
+            standing = after_quiet(standing, mapped.quiet.seconds, mapped.quiet.status, read_at)
+        told.is_open = told.is_open or standing.is_open
+        besides = self.besides_of(mapped, record)
+        error = self.error_of(mapped.error, record)
+        base = ("execution", common["environment"], common["pipeline"], run)
+        for step in steps(standing, read_at):
+            fields: dict[str, Any] = {**common, **besides, "execution": run}
+            if step.word:
+                fields["source_status"] = clean_name(step.word, 128)
+            if step.sign is Sign.FINISHED:
+                assert standing.status is not None
+                fields |= {"status": standing.status.value, "queued_at": step.queued_at}
+                fields |= {"started_at": step.started_at, "error": error}
+            payload = made(_EXECUTION[step.sign], fields)
+            told.events.append(self._event(payload, step.time, *base, step.sign.value, *step.told))
+        progress = self.value_of(mapped.progress, record)
+        if progress is not None and standing.is_open:
+            payload = made(e.ExecutionProgressed, {**common, "execution": run, "progress": number(progress)})
+            told.events.append(self._event(payload, read_at, *base, "progress", str(progress)))
+        if standing.status is Status.RUNNING and self.read.rows == "states":
+            minute = read_at.replace(second=0, microsecond=0)
+            payload = made(e.ExecutionHeartbeat, {**common, "execution": run})
+            told.events.append(self._event(payload, minute, *base, "alive", minute.isoformat()))
+
+    def _stage(self, told: Told, mapped: StageMap, record: Record, read_at: datetime) -> None:
+        common = self.common_of(mapped, record)
+        run = self.needed_of(mapped, "execution", record)
+        stage = clean_name(self.needed_of(mapped, "stage", record))
+        standing = self.standing_of(mapped, record)
+        told.is_open = told.is_open or standing.is_open
+        fields: dict[str, Any] = {**common, "execution": run, "stage": stage, **self._work(mapped, record)}
+        retry = self.value_of(mapped.retry, record) in (True, 1, "true")
+        index = fields.get("index")
+        place = (str(fields.get("parent", "")), "" if index is None else str(index))
+        attempt = str(fields.get("attempt", ""))
+        base = ("stage", common["environment"], common["pipeline"], run, stage, *place, attempt)
+        for step in steps(standing, read_at):
+            more: dict[str, Any] = {}
+            if step.word:
+                more["source_status"] = clean_name(step.word, 128)
+            if step.sign is Sign.FINISHED:
+                assert standing.status is not None
+                more |= {"status": standing.status.value, "retry": retry, "queued_at": step.queued_at}
+                more |= {"started_at": step.started_at, "error": self.error_of(mapped.error, record)}
+            payload = made(_STAGE[step.sign], fields | more)
+            told.events.append(self._event(payload, step.time, *base, step.sign.value, *step.told))
+        if "items" in fields and standing.is_open:
+            payload = made(e.StageProgressed, fields)
+            told.events.append(self._event(payload, read_at, *base, "items", str(fields["items"])))
+
+    def _work(self, mapped: StageMap, record: Record) -> dict[str, Any]:
+        items = {"in": self.count_of(mapped.items_in, record), "out": self.count_of(mapped.items_out, record)}
+        depends_on = self.value_of(mapped.depends_on, record)
+        index = self.value_of(mapped.index, record)
+        attempt = self.count_of(mapped.attempt, record)
+        fields: dict[str, Any] = {}
+        if index is not None:
+            fields["index"] = index if isinstance(index, int) else clean_name(str(index))
+        if mapped.parent:
+            parents = [self.value_of(value, record) for value in mapped.parent]
+            fields["parent"] = [clean_name(str(parent)) for parent in parents if parent is not None]
+        if attempt is not None:
+            fields["attempt"] = max(1, attempt)
+        if depends_on is not None:
+            listed = depends_on if isinstance(depends_on, list) else [depends_on]
+            fields["depends_on"] = [clean_name(str(one)) for one in listed]
+        if any(count is not None for count in items.values()):
+            fields["items"] = {key: count for key, count in items.items() if count is not None}
+        kind = self.value_of(mapped.kind, record)
+        if kind is not None:
+            fields["kind"] = clean_name(str(kind), 128)
+        return fields
+
+    def measurement(self, mapped: StreamMap, record: Record) -> tuple[e.StreamMeasured, datetime | None]:
+        """What a row tells of a stream, and when that was."""
+        fields = self.fields_of(mapped, record)
+        time = fields.pop("time", None)
+        count = fields.pop("count", None)
+        operation = fields.pop("operation", None)
+        if operation is not None:
+            fields["events"] = {str(operation): 1 if count is None else whole(count)}
+        for name in ("buffer_depth", "dead_letters", "commits", "files", "bytes"):
+            if name in fields:
+                fields[name] = whole(fields[name])
+        if "latency_seconds" in fields:
+            fields["latency_seconds"] = [max(0.0, number(fields["latency_seconds"]))]
+        if "watermark" in fields:
+            fields["watermark"] = moment(fields["watermark"], self.zone)
+        payload = made(e.StreamMeasured, fields)
+        return payload, None if time is None else moment(time, self.zone)
+
+    def _plain(self, told: Told, emit: Emit, record: Record, row: str, read_at: datetime) -> None:
+        kind = kind_of(emit)
+        mapped, type_ = getattr(emit, kind), _PLAIN[kind]
+        fields = self.fields_of(mapped, record)
+        time = fields.pop("time", None)
+        if type_ is e.PipelineDeclared:
+            with_schedule(fields)
+        if type_ is e.StageSettled:
+            word = str(fields["status"])
+            status = self.status_of(word)
+            if status not in FINAL:
+                return
+            fields |= {"status": status.value, "source_status": clean_name(word, 128)}
+        for name in _COUNTS:
+            if name in fields:
+                fields[name] = whole(fields[name])
+        payload = made(type_, fields)
+        at = read_at if time is None else moment(time, self.zone)
+        content = msgspec.json.encode(payload, order="deterministic").decode()
+        # A declaration may return to what it was before, so its time is part of it; see Source.fresh.
+        place = read_at.isoformat() if type_ is e.PipelineDeclared else row
+        told.events.append(self._event(payload, at, type_.type, place, str(record.position), content))
+
+    def _event(self, payload: Payload, time: datetime, *told: str) -> Event:
+        identity = event_identity(f"source\x1f{self.source}", "\x1f".join((self.read.name, *told)))
+        return Event(identity, time, self.mapping.system, self.source, payload)
+
+    def sum_event(self, payload: e.StreamMeasured, time: datetime, *told: str) -> Event:
+        """What a stretch of rows adds up to; `told` names the stretch."""
+        return self._event(payload, time, "sum", *told)

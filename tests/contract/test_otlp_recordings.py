@@ -1,0 +1,351 @@
+"""What real OTLP clients sent adds up to what really happened, whatever the order of arrival.
+
+How closely, and what each client cannot tell, is in docs/clients.md.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from exporter.domain.status import status_of_word
+from exporter.domain.times import to_micros
+from tests.support.openlineage import bodies, moment, told
+from tests.support.otlp import NAMES, ORDERS, Gathered, batches, gathered, put_all
+from tests.support.recordings import recordings, truth
+
+BY_NUMBER = {"otel-cicd_gzip", "otel-cicd_json", "otel-cicd_proto"}
+
+
+def shown(url: str, name: str, order: str = "in order") -> dict[tuple[str, str, str], dict[str, Any]]:
+    with gathered(url) as store:
+        put_all(store, ORDERS[order](batches(name)))
+        store.store.pass_time(30)
+        return store.rows()
+
+
+@pytest.fixture(scope="module")
+def in_order(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What each recording comes to in the order in which it was sent."""
+    found: dict[str, Any] = {}
+    for name in NAMES:
+        with gathered(f"sqlite:///{tmp_path_factory.mktemp('order')}/x.db") as store:
+            put_all(store, batches(name))
+            store.store.pass_time(30)
+            found[name] = (store.rows(), store.calls())
+    return found
+
+
+@pytest.mark.parametrize("order", [order for order in ORDERS if order != "in order"])
+@pytest.mark.parametrize("name", NAMES)
+def test_rows_and_calls_are_the_same_for_every_order(
+    sqlite_url: str, in_order: dict[str, Any], name: str, order: str
+) -> None:
+    with gathered(sqlite_url) as store:
+        put_all(store, ORDERS[order](batches(name)))
+        store.store.pass_time(30)
+        assert (store.rows(), store.calls()) == in_order[name]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_rows_are_the_same_when_every_span_comes_after_patience_is_over(
+    sqlite_url: str, in_order: dict[str, Any], name: str
+) -> None:
+    with gathered(sqlite_url) as store:
+        for batch in ORDERS["shuffled"](batches(name)):
+            store.put(*batch)
+            store.store.pass_time(31)
+        rows = store.rows()
+        assert rows == in_order[name][0]
+
+
+@pytest.mark.parametrize("name", ["otel-cicd_proto", "prefect-otel", "celery-otel", "genai-v2_error"])
+def test_rows_are_the_same_on_postgresql(postgresql_url: str, in_order: dict[str, Any], name: str) -> None:
+    with gathered(postgresql_url) as store:
+        for batch in ORDERS["doubled and shuffled"](batches(name)):
+            store.put(*batch)
+            store.store.pass_time(11)
+        assert store.rows() == in_order[name][0]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_batch_sent_again_brings_nothing_new(sqlite_url: str, name: str) -> None:
+    with gathered(sqlite_url) as store:
+        for batch in batches(name):
+            assert all(store.put(*batch))
+        before = store.rows(), store.calls()
+        for batch in batches(name):
+            assert not any(store.put(*batch))
+        assert (store.rows(), store.calls()) == before
+
+
+def tries(stage: Any) -> list[str]:
+    return [str(status) for _, status, _ in stage[2]]
+
+
+def statuses(stages: Any) -> dict[str, str]:
+    """Status by path, with the index of mapped instances."""
+    return {
+        "/".join(path) + ("" if index is None else f"[{index}]"): str(stage[0])
+        for (path, index), stage in stages.items()
+    }
+
+
+# CI/CD convention ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", sorted(BY_NUMBER))
+def test_runs_of_the_cicd_convention(sqlite_url: str, name: str) -> None:
+    runs = shown(sqlite_url, name)
+    ends = Counter((pipeline, run["status"]) for (_, pipeline, _), run in runs.items())
+    assert ends == {
+        ("Build and Test", "succeeded"): 1,
+        ("Build and Test", "failed"): 1,
+        ("Build and Test", "cancelled"): 1,
+        ("Release", "succeeded"): 2,
+        ("Nightly", "timed_out"): 1,
+    }
+    by_status = {(pipeline, run["status"]): run for (_, pipeline, _), run in runs.items()}
+    assert statuses(by_status["Build and Test", "succeeded"]["stages"]) == dict.fromkeys(
+        ("checkout", "build", "build/compile", "build/link", "unit-tests", "lint", "e2e-tests", "deploy"),
+        "succeeded",
+    )
+    failed = by_status["Build and Test", "failed"]
+    assert statuses(failed["stages"])["unit-tests"] == "failed"
+    assert ("unit-tests", "", "AssertionError", "3 of 120 tests failed") in failed["errors"]
+    assert statuses(by_status["Nightly", "timed_out"]["stages"]) == {"slow": "timed_out"}
+    releases = [run["stages"] for (_, pipeline, _), run in runs.items() if pipeline == "Release"]
+    (pushed,) = [stages[("push-image",), None] for stages in releases if (("push-image",), None) in stages]
+    assert tries(pushed) == ["failed", "failed", "succeeded"]
+    assert [statuses(stages)["deploy"] for stages in releases if (("deploy",), None) in stages] == ["skipped"]
+
+
+def test_name_and_run_id_may_stand_on_the_resource_only(sqlite_url: str) -> None:
+    ((key, run),) = shown(sqlite_url, "otel-cicd_resource").items()
+    assert key == ("default", "Build on resource", "b1d4d8ce950a")
+    assert (run["status"], statuses(run["stages"])) == (
+        "succeeded",
+        dict.fromkeys(("checkout", "build", "test"), "succeeded"),
+    )
+
+
+def test_a_killed_run_shows_what_it_did_and_is_lost_in_the_end(sqlite_url: str) -> None:
+    with gathered(sqlite_url) as store:
+        put_all(store, batches("otel-cicd_killed"))
+        assert store.rows() == {}
+        store.store.pass_time(15)
+        ((key, run),) = store.rows().items()
+        assert key[1] == "ci-runner"
+        assert run["status"] == "running"
+        assert statuses(run["stages"]) == {"checkout": "succeeded", "build": "succeeded"}
+        store.store.pass_time(25 * 3600)
+        assert store.status("ci-runner") == ["lost"]
+
+
+def test_runs_of_the_javascript_sdk(sqlite_url: str) -> None:
+    runs = {pipeline: run for (_, pipeline, _), run in shown(sqlite_url, "oteljs-json").items()}
+    assert {name: run["status"] for name, run in runs.items()} == {
+        "node-ok": "succeeded",
+        "node-bad": "failed",
+    }
+    assert ("right", "", "RangeError", "index out of range") in runs["node-bad"]["errors"]
+
+
+def test_a_program_that_follows_no_convention(sqlite_url: str) -> None:
+    runs = sorted(shown(sqlite_url, "otel-generic").items(), key=lambda one: one[1]["times"][1])
+    assert [(key[:2], run["status"]) for key, run in runs] == [
+        (("prod", "home-etl"), "failed"),
+        (("prod", "home-etl"), "succeeded"),
+    ]
+    assert statuses(runs[0][1]["stages"]) == {
+        "extract": "succeeded",
+        "transform": "succeeded",
+        "load": "failed",
+        "load/INSERT orders": "failed",
+    }
+
+
+# Orchestrators' own spans --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", recordings("airflow3_otel", with_truth=True))
+@pytest.mark.parametrize("both", [False, True], ids=["alone", "with OpenLineage"])
+def test_airflow(sqlite_url: str, name: str, both: bool) -> None:
+    with gathered(sqlite_url) as store:
+        if both:
+            for body in bodies(name):
+                store.put(*told([body]))
+        put_all(store, batches(name))
+        runs = store.rows()
+        (run,) = truth(name)
+        ((key, execution),) = runs.items()
+        assert key == ("default", run["dag_id"], run["run_id"])
+        assert execution["status"] == status_of_word(run["state"])
+        queued, started, ended = (to_micros(moment(run[key])) for key in ("queued_at", "start", "end"))
+        assert execution["times"][1:] == (started, ended)
+        assert abs(execution["times"][0] - queued) < 1_000_000
+        check_tasks(execution["stages"], run["tasks"])
+        # Told twice or once, an end is counted once.
+        assert store.store.counter("pipeline_executions_total", run["dag_id"]) == {"succeeded": 1}
+
+
+def check_tasks(stages: Any, tasks: list[dict[str, Any]]) -> None:
+    by_task: dict[str, list[dict[str, Any]]] = {}
+    for one in sorted(tasks, key=lambda one: one["try_number"]):
+        by_task.setdefault(one["task_id"], []).append(one)
+    assert set(stages) == {((task,), None) for task in by_task}
+    for task, attempts in by_task.items():
+        found = stages[(task,), None][2]
+        assert [(number, str(status)) for number, status, _ in found] == [
+            (one["try_number"], status_of_word(one["state"])) for one in attempts
+        ]
+        for (_, _, duration), one in zip(found, attempts, strict=True):
+            assert duration == pytest.approx(one["duration"], abs=0.3)
+
+
+def test_prefect(sqlite_url: str) -> None:
+    with gathered(sqlite_url) as store:
+        put_all(store, batches("prefect-otel"))
+        runs = list(store.rows().values())
+        assert Counter(run["status"] for run in runs) == {"succeeded": 5, "failed": 1, "running": 1}
+        tasks = Counter(path[0] for run in runs for path, _ in run["stages"])
+        assert tasks == {
+            "extract": 7, "clean": 3, "load": 4, "work": 3, "flaky": 1, "boom": 1,
+        }  # fmt: skip
+        (flaky,) = [stage for run in runs for (path, _), stage in run["stages"].items() if path == ("flaky",)]
+        assert tries(flaky) == ["failed", "succeeded"]
+        # The flow that was tried again ends behind its span: silence says so.
+        store.store.pass_time(700)
+        assert Counter(run["status"] for run in store.rows().values()) == {"succeeded": 6, "failed": 1}
+
+
+def test_dagster(sqlite_url: str) -> None:
+    with gathered(sqlite_url) as store:
+        put_all(store, batches("dagster-otel"))
+        runs = {pipeline: run for (_, pipeline, _), run in store.rows().items()}
+        assert {run["status"] for run in runs.values()} == {"running"}
+        assert statuses(runs["mapped"]["stages"]) == dict.fromkeys(
+            ("split", "work[part_0]", "work[part_1]", "work[part_2]", "merge"), "succeeded"
+        )
+        assert tries(runs["etl_retry"]["stages"][("flaky",), None]) == ["failed", "succeeded"]
+        assert statuses(runs["etl_fail"]["stages"]) == {"extract": "succeeded", "boom": "failed"}
+        store.store.pass_time(700)
+        ends = {pipeline: run["status"] for (_, pipeline, _), run in store.rows().items()}
+        assert ends == {
+            "etl": "succeeded",
+            "etl_retry": "succeeded",
+            "etl_fail": "failed",
+            "mapped": "succeeded",
+            "nested": "succeeded",
+        }
+
+
+def test_celery(sqlite_url: str) -> None:
+    runs = shown(sqlite_url, "celery-otel")
+    ends = Counter((pipeline, run["status"]) for (_, pipeline, _), run in runs.items())
+    assert ends == {
+        ("tasks.extract", "succeeded"): 1,
+        ("tasks.extract", "failed"): 1,
+        ("tasks.transform", "succeeded"): 3,
+        ("celery.chord_unlock", "succeeded"): 1,
+        ("tasks.flaky", "succeeded"): 1,
+    }
+    chains = {
+        run["status"]: statuses(run["stages"])
+        for (_, pipeline, _), run in runs.items()
+        if pipeline == "tasks.extract"
+    }
+    assert chains == {
+        "succeeded": dict.fromkeys(("tasks.extract", "tasks.transform", "tasks.load"), "succeeded"),
+        "failed": {"tasks.extract": "succeeded", "tasks.boom": "failed"},
+    }
+    (flaky,) = [run for (_, pipeline, _), run in runs.items() if pipeline == "tasks.flaky"]
+    assert tries(flaky["stages"][("tasks.flaky",), None]) == ["failed", "succeeded"]
+
+
+def test_metaflow(sqlite_url: str) -> None:
+    good, bad = sorted(shown(sqlite_url, "metaflow-otel").values(), key=lambda run: run["times"][1])
+    names = ("start", "work[0]", "work[1]", "work[2]", "join", "end")
+    assert (good["status"], statuses(good["stages"])) == ("succeeded", dict.fromkeys(names, "succeeded"))
+    assert tries(good["stages"][("work",), "1"]) == ["failed", "succeeded"]
+    assert bad["status"] == "failed"
+    assert statuses(bad["stages"]) == dict.fromkeys(names, "succeeded") | {"end": "failed"}
+
+
+# Language models -----------------------------------------------------------------------------------------------
+
+TOKENS = [
+    ("answer", "chat", 18, 10),
+    ("answer", "chat", 22, 10),
+    ("classify", "chat", 18, 1),
+    ("classify", "chat", 23, 1),
+    ("retrieve", "chat", 5, 12),
+    ("retrieve", "chat", 10, 12),
+    ("retrieve", "embeddings", 9, None),
+    ("retrieve", "embeddings", 9, None),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "pipeline", "cached"),
+    [
+        ("genai-v2_stages", "support-bot", None),
+        ("genai-openinf_stages", "support-bot", 21),
+        ("genai-traceloop_workflow", "support_qa", 21),
+    ],
+)
+def test_calls_of_language_models_in_three_dialects(
+    sqlite_url: str, name: str, pipeline: str, cached: int | None
+) -> None:
+    with gathered(sqlite_url) as store:
+        put_all(store, batches(name))
+        runs = store.rows()
+        assert {key[1] for key in runs} == {pipeline}
+        for run in runs.values():
+            assert run["status"] == "succeeded"
+            assert statuses(run["stages"]) == dict.fromkeys(("classify", "retrieve", "answer"), "succeeded")
+        calls = store.calls()
+    assert (
+        sorted(
+            ((c.stage, c.operation, c.input_tokens, c.output_tokens) for c in calls),
+            key=lambda call: (call[:2], call[2]),
+        )
+        == TOKENS
+    )
+    assert {call.provider for call in calls} == {"openai"}
+    assert {(call.request_model, call.response_model) for call in calls} <= {
+        ("fake-gpt", "fake-gpt-2026-10-01"),
+        ("fake-embed", "fake-embed"),
+        ("fake-embed", None),
+    }
+    assert {call.execution for call in calls} == {key[2] for key in runs}
+    assert sum(call.cached_tokens or 0 for call in calls) == (cached or 0)
+    assert all(call.prompt is None and call.response is None for call in calls)
+
+
+def test_a_call_that_fails_tells_its_error(sqlite_url: str) -> None:
+    with gathered(sqlite_url) as store:
+        put_all(store, batches("genai-v2_error"))
+        failed = [call for call in store.calls() if call.error is not None]
+        assert [run["status"] for run in store.rows().values()] == ["failed", "failed"]
+    assert [(c.stage, c.request_model, c.error and c.error.type) for c in failed] == [
+        ("answer", "fake-500", "openai.InternalServerError")
+    ] * 2
+
+
+def first_tokens(store: Gathered) -> list[float]:
+    return [
+        call.time_to_first_token_seconds
+        for call in store.calls()
+        if call.time_to_first_token_seconds is not None
+    ]
+
+
+@pytest.mark.parametrize("name", ["genai-openinf_stages", "genai-traceloop_workflow"])
+def test_a_streamed_answer_tells_when_it_began(sqlite_url: str, name: str) -> None:
+    with gathered(sqlite_url) as store:
+        put_all(store, batches(name))
+        assert len(first_tokens(store)) == 2
+        assert all(0 < seconds < 0.45 for seconds in first_tokens(store))

@@ -1,0 +1,90 @@
+"""docs/sources.md: its snippets run, its tables are what the code knows."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from exporter.cli import main
+from exporter.source_settings import KEYS
+from exporter.sources import mapping_file
+from exporter.sources.__main__ import FILE, schema
+from exporter.sources.batch import ROWS
+from exporter.sources.cursor import MOST_OPEN
+from exporter.sources.mapping import Expression
+from exporter.sources.sql_pages import OVERLAP, OVERLAP_KEYS
+from exporter.sources.sql_reader import MOST_NOW
+from tests.support.documents import TEXTS, blocks, table
+from tests.support.sources import STATE, mapped, told
+
+NAME = "docs/sources.md"
+
+
+def block(kind: str) -> str:
+    return next(one.text for one in blocks(NAME) if one.kind == kind)
+
+
+def test_the_first_snippet_and_its_check_give_what_is_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "exporter.yml"
+    url = f"sqlite:///{STATE / 'dsa110' / 'pipeline.sqlite3'}"
+    file.write_text(block("yaml").replace("sqlite:////data/pipeline.sqlite3", url))
+    command = block("sh config").replace("exporter.yml", str(file)).split()
+    assert command.pop(0) == "pipeline-exporter"
+    assert main(command) == 0
+    assert capsys.readouterr().out.startswith(block("text"))
+
+
+def test_the_mapping_file_reads_what_it_says(tmp_path: Path) -> None:
+    file = tmp_path / "state.db"
+    details = {
+        "host": "a",
+        "steps": [{"name": "load", "state": "ok", "at": "2026-01-01T00:00:09Z", "took_ms": 4000}],
+    }
+    with sqlite3.connect(file) as owner:
+        owner.execute("CREATE TABLE runs (id INTEGER PRIMARY KEY, name, state, begun, ended, details, error)")
+        owner.execute(
+            "INSERT INTO runs VALUES (1, 'n', 'boom', '2026-01-01 00:00:00', '2026-01-01 00:00:10', ?, 'no disk')",
+            (json.dumps(details),),
+        )
+    owner.close()
+    found = {
+        event.payload.type: event.payload
+        for event in told(mapped(block("yaml mapping"), f"sqlite:///{file}"))
+    }
+    assert getattr(found["pipeline.execution.finished"], "status") == "failed"  # noqa: B009 - of any payload
+    assert set(found) == {
+        "pipeline.execution.started",
+        "pipeline.execution.finished",
+        "pipeline.stage.started",
+        "pipeline.stage.finished",
+    }
+
+
+def test_the_tables_name_every_preset_key_and_expression() -> None:
+    presets = [row[0].strip("`") for row in table(NAME, "preset", "reads", "what is seen", "what is not")]
+    assert sorted(presets) == mapping_file.preset_names()
+    keys = [row[0].strip("`") for row in table(NAME, "key", "default", "meaning")]
+    assert sorted(keys) == sorted(KEYS)
+    for name in Expression.__struct_fields__:
+        assert name == "path" or f"{name}: " in TEXTS[NAME]
+
+
+def test_the_limits_are_those_of_the_code() -> None:
+    text = " ".join(TEXTS[NAME].split())
+    for said in (
+        f"Pages of {ROWS} rows",
+        f"up to {MOST_OPEN} of them",
+        f"the last {OVERLAP.total_seconds():.0f} seconds",
+        f"the last {OVERLAP_KEYS} numbers",
+        f"up to {MOST_NOW} rows",
+    ):
+        assert said in text
+
+
+def test_the_published_schema_is_that_of_the_types() -> None:
+    assert FILE.read_text(encoding="utf-8") == schema()

@@ -1,0 +1,67 @@
+"""A JSON API on a free loopback port that answers what a test tells it to."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from hashlib import sha256
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+
+@dataclass
+class JsonServer:
+    """`answers`: by path with query, a body, or a status with headers. Counts what was asked and unchanged."""
+
+    answers: dict[str, Any] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+    unchanged: int = 0
+    authorization: str | None = None
+    url: str = ""
+
+
+@contextmanager
+def json_server(answers: Mapping[str, Any]) -> Iterator[JsonServer]:
+    """Serves until the test ends."""
+    told = JsonServer(dict(answers))
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            told.asked.append(self.path)
+            told.authorization = self.headers.get("Authorization")
+            answer = told.answers.get(self.path, (404, {}))
+            status, headers = answer if isinstance(answer, tuple) else (200, {})
+            body = b"" if isinstance(answer, tuple) else self._body(answer)
+            etag = f'"{sha256(body).hexdigest()[:16]}"'
+            if status == 200 and self.headers.get("If-None-Match") == etag:
+                told.unchanged += 1
+                status, body = 304, b""
+            self.send_response(status)
+            for name, value in ({"ETag": etag} | headers).items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        @staticmethod
+        def _body(answer: Any) -> bytes:
+            return answer if isinstance(answer, bytes) else json.dumps(answer).encode()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    told.url = f"http://127.0.0.1:{server.server_port}"
+    try:
+        yield told
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
