@@ -323,7 +323,8 @@ class Mapping(Struct, frozen=True, forbid_unknown_fields=True):
     """A mapping file.
 
     `system`: what its runs are shown to come from. `statuses`: words that this system means otherwise than they
-    sound. `timezone`: of times that tell none. `search_path`: schemas of PostgreSQL with its tables.
+    sound. `timezone`: of times that tell none. `search_path`: schemas of PostgreSQL with its tables. `namespace`: of
+    executions that are told in other ways as well, by which they are known to be the same; default: the source's own.
     """
 
     system: Annotated[str, Meta(pattern="^[a-z0-9_.-]{1,64}$")]
@@ -332,6 +333,7 @@ class Mapping(Struct, frozen=True, forbid_unknown_fields=True):
     description: str = ""
     statuses: dict[str, str] | None = None
     timezone: str = "UTC"
+    namespace: Annotated[str, Meta(pattern="^[a-z0-9_.-]{1,64}$")] | None = None
     search_path: (
         Annotated[list[Annotated[str, Meta(pattern="^[A-Za-z0-9_]{1,63}$")]], Meta(max_length=8)] | None
     ) = None

@@ -226,7 +226,7 @@ class Translator(Values):
 
     def _event(self, payload: Payload, time: datetime, *told: str) -> Event:
         identity = event_identity(f"source\x1f{self.source}", "\x1f".join((self.read.name, *told)))
-        return Event(identity, time, self.mapping.system, self.source, payload)
+        return Event(identity, time, self.mapping.system, self.mapping.namespace or self.source, payload)
 
     def sum_event(self, payload: e.StreamMeasured, time: datetime, *told: str) -> Event:
         """What a stretch of rows adds up to; `told` names the stretch."""

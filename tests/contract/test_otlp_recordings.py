@@ -231,15 +231,22 @@ def test_dagster(sqlite_url: str) -> None:
         )
         assert tries(runs["etl_retry"]["stages"][("flaky",), None]) == ["failed", "succeeded"]
         assert statuses(runs["etl_fail"]["stages"]) == {"extract": "succeeded", "boom": "failed"}
+
+
+def test_silence_of_dagster_proves_a_failure_but_no_success(sqlite_url: str) -> None:
+    with gathered(sqlite_url) as store:
+        put_all(store, batches("dagster-otel"))
         store.store.pass_time(700)
         ends = {pipeline: run["status"] for (_, pipeline, _), run in store.rows().items()}
         assert ends == {
-            "etl": "succeeded",
-            "etl_retry": "succeeded",
+            "etl": "running",
+            "etl_retry": "running",
             "etl_fail": "failed",
-            "mapped": "succeeded",
-            "nested": "succeeded",
+            "mapped": "running",
+            "nested": "running",
         }
+        assert store.store.counter("pipeline_executions_total", "etl_fail") == {"failed": 1}
+        assert store.store.counter("pipeline_executions_total", "etl") == {}
 
 
 def test_celery(sqlite_url: str) -> None:
