@@ -244,7 +244,8 @@ class ResourcesMap(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
 
 
 class RecordsMap(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """How many records were found valid, and not, since the last check."""
+    """How many records were found valid, and not, since the last check. `rule`: one that they were held against, with
+    its `failures`."""
 
     pipeline: Value
     environment: Value | None = None
@@ -254,6 +255,8 @@ class RecordsMap(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     valid: Value | None = None
     invalid: Value | None = None
     completeness: Value | None = None
+    rule: Value | None = None
+    failures: Value | None = None
     time: Value | None = None
 
 

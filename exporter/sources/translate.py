@@ -15,7 +15,7 @@ from exporter.domain.identity import event_identity
 from exporter.domain.schedule import BadSchedule
 from exporter.domain.status import FINAL, Status
 from exporter.domain.text import clean_name
-from exporter.sources.fields import after_quiet, fits, kind_of, made, whole, with_schedule
+from exporter.sources.fields import after_quiet, fits, kind_of, made, whole, with_rule, with_schedule
 from exporter.sources.lifecycle import Sign, steps
 from exporter.sources.mapping import Emit, ExecutionMap, StageMap, StreamMap
 from exporter.sources.paths import BadPath, Record, walk
@@ -217,6 +217,8 @@ class Translator(Values):
         for name in _COUNTS:
             if name in fields:
                 fields[name] = whole(fields[name])
+        if type_ is e.RecordsChecked:
+            with_rule(fields)
         payload = made(type_, fields)
         at = read_at if time is None else moment(time, self.zone)
         content = msgspec.json.encode(payload, order="deterministic").decode()
