@@ -10,7 +10,7 @@ from dashboards.grafana.fields import by_name, by_regex
 from dashboards.grafana.json import Json
 from dashboards.grafana.panels import Panel, table
 from dashboards.grafana.targets import Target, prom, sql
-from dashboards.grafana.transformations import merge, organize, series_table
+from dashboards.grafana.transformations import last_of, merge, organize, rows_by, series_table
 from exporter.domain.status import FAILING
 
 BAD = "(" + ", ".join(f"'{status}'" for status in sorted(FAILING)) + ")"
@@ -53,7 +53,10 @@ def merged(titles: Mapping[str, str], *, trend: str | None = None) -> list[Json]
     `trend`: the figure (`lastNotNull`, `sum`) of the query of that refId, which becomes a sparkline.
     """
     first = [series_table({"trend": trend})] if trend else []
-    return [*first, merge(), organize(list(titles), rename=titles, exclude=("Time",))]
+    values = [name for name in titles if name.split(" ")[0] in ("Value", "Trend")]
+    keys = [name for name in titles if name not in values]
+    names = {last_of(name) if name in values else name: title for name, title in titles.items()}
+    return [*first, merge(), rows_by(keys, values), organize(list(names), rename=names)]
 
 
 def shortened(text: str, length: int) -> str:
@@ -131,7 +134,8 @@ def executions(
     pipeline = 'pipeline AS "Pipeline", environment AS "Environment",' if with_pipeline else ""
     error = shortened("concat_ws(': ', error_type, error_message)", 120 if brief else 300)
     query = f"""
-        SELECT queued_at AS "Queued", {pipeline} status AS "Status", duration_seconds AS "Duration",
+        SELECT queued_at AS "Queued", {pipeline} status AS "Status",
+          coalesce(duration_seconds, extract(epoch FROM now() - started_at)::float8) AS "Duration",
           CASE WHEN status IN {BAD} THEN {FAILED_STAGE} END AS "Stage",
           CASE WHEN error_message IS NOT NULL THEN {error} END AS "Error",
           trigger AS "Trigger", external_id AS "Run", id AS execution_id, from_ms, to_ms

@@ -17,8 +17,10 @@ from dashboards.grafana.targets import prom, sql
 from dashboards.grafana.transformations import (
     calculate,
     join_by_field,
+    last_of,
     organize,
     partition,
+    rows_by,
     sort_by,
     without_rows_where_null,
 )
@@ -112,8 +114,12 @@ def stages() -> Panel:
         no_value="No stage has started, or the pipeline reports none.",
         transformations=[
             *(
-                organize(rename={f"Value #{ref}": name}, exclude=("Time",), ref=ref)
+                step
                 for ref, name in zip("BC", usual, strict=True)
+                for step in (
+                    rows_by(("stage",), (f"Value #{ref}",), ref),
+                    organize(rename={last_of(f"Value #{ref}"): name}, ref=ref),
+                )
             ),
             join_by_field("stage", mode="outerTabular"),
             without_rows_where_null("Stage"),

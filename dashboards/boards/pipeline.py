@@ -36,6 +36,7 @@ from exporter.domain.status import FAILING, FINAL, Status
 
 _BAD = tuple(sorted(FAILING))
 _GRID_RUNS = 40
+_WHOLE = "whole run"
 
 
 def board() -> Dashboard:
@@ -198,7 +199,7 @@ def _figures() -> list[Panel]:
 
 
 _RANK = "dense_rank() OVER (ORDER BY queued_at DESC, id)"
-_COLUMN_TIME = f"date_trunc('minute', now()) - interval '1 minute' * ({_RANK} - 1)"
+_COLUMN_TIME = f"date_trunc('minute', $__timeTo()::timestamptz) - interval '1 minute' * ({_RANK} - 1)"
 _LATEST = (
     f"SELECT * FROM executions WHERE {WHERE_PIPELINE} AND $__timeFilter(queued_at) "
     f"ORDER BY queued_at DESC, id LIMIT {_GRID_RUNS}"
@@ -219,11 +220,11 @@ def _grid() -> Panel:
           FROM stages s JOIN e ON e.id = s.execution_id WHERE s.last GROUP BY 1, 2),
         places AS (SELECT name, avg(begin) AS place FROM s GROUP BY 1),
         c AS (
-          SELECT id, queued_at, 'whole run' AS stage, status, NULL::interval AS place FROM e
+          SELECT id, queued_at, '{_WHOLE}' AS stage, status, NULL::interval AS place FROM e
           UNION ALL
           SELECT e.id, e.queued_at, s.name, s.status, p.place
           FROM s JOIN e ON e.id = s.execution_id JOIN places p USING (name))
-        SELECT {_COLUMN_TIME} AS time, stage, status FROM c ORDER BY place NULLS FIRST, stage, queued_at
+        SELECT {_COLUMN_TIME} AS time, stage, status FROM c ORDER BY stage <> '{_WHOLE}', place NULLS LAST, stage, queued_at
     """
     whose = f"SELECT {_COLUMN_TIME} AS time, id AS execution_id, from_ms, to_ms FROM ({_LATEST}) e ORDER BY 1"
     return status_history(
@@ -246,7 +247,8 @@ def _grid() -> Panel:
         overrides=[
             by_regex(
                 "^(execution_id|from_ms|to_ms)$", hideFrom={"viz": True, "legend": True, "tooltip": True}
-            )
+            ),
+            by_name("time", axisPlacement="hidden"),
         ],
     )
 

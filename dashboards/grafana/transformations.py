@@ -7,6 +7,9 @@ from collections.abc import Mapping, Sequence
 from dashboards.grafana.json import Json
 
 
+_LAST = "lastNotNull"
+
+
 def _step(id: str, options: Json, ref: str | None = None) -> Json:
     return {"id": id, "filter": {"id": "byRefId", "options": ref} if ref else None, "options": options}
 
@@ -64,6 +67,21 @@ def grouping_to_matrix(
         {"columnField": column, "rowField": row, "valueField": value, "emptyValue": empty},
         ref,
     )
+
+
+def rows_by(keys: Sequence[str], values: Sequence[str], ref: str | None = None) -> Json:
+    """One row for each set of the keys, with the last value of each field, which is then named `last_of(field)`.
+
+    A table without its keys is left out: of empty answers Grafana makes columns without rows, and then says nothing.
+    """
+    fields: Json = {key: {"operation": "groupby", "aggregations": []} for key in keys}
+    fields |= {value: {"operation": "aggregate", "aggregations": [_LAST]} for value in values}
+    return _step("groupBy", {"fields": fields}, ref)
+
+
+def last_of(field: str) -> str:
+    """What `rows_by` calls a field."""
+    return f"{field} ({_LAST})"
 
 
 def join_by_field(field: str, mode: str = "outer") -> Json:
