@@ -16,6 +16,9 @@ from exporter.domain.status import FAILING
 BAD = "(" + ", ".join(f"'{status}'" for status in sorted(FAILING)) + ")"
 """Final statuses after which somebody has to look, for `status IN …`."""
 
+JUDGED = f"(status = 'succeeded' OR status IN {BAD})"
+"""What says whether a pipeline works; cancelled and skipped executions say nothing of it."""
+
 TOLD_ONCE = (
     "(e.stage IS NOT NULL OR NOT EXISTS (SELECT FROM errors s WHERE s.execution_id = e.execution_id "
     "AND s.stage IS NOT NULL AND (s.type = e.type "
@@ -142,7 +145,7 @@ def executions(
         FROM executions e WHERE {where} ORDER BY queued_at DESC LIMIT {limit}
     """
     columns = [
-        ago_column("Queued", width=132, links=[links.to_execution()])
+        ago_column("Queued", width=140, links=[links.to_execution()])
         if brief
         else by_name("Queued", width=160, links=[links.to_execution()]),
         pipeline_column(width=150),
@@ -150,7 +153,7 @@ def executions(
         status_column(width=95),
         seconds_column("Duration"),
         by_name("Stage", width=100, no_value=" "),
-        by_name("Error", min_width=140, wrap=brief or None, inspect=True),
+        by_name("Error", min_width=140, inspect=True),
         by_name("Trigger", width=90, no_value=" "),
         by_name("Run", width=220, links=[links.to_execution()]),
         HIDDEN,

@@ -13,6 +13,16 @@ _PIPELINE = "${__data.fields.Pipeline:percentencode}"
 _ENVIRONMENT = "${__data.fields.Environment:percentencode}"
 
 
+_ORDER = "order"
+
+
+def _worst_first(expr: str) -> str:
+    """The query with a label to sort by: critical before warning before info, what fires before what is pending."""
+    for severity, number in look.SEVERITY_NUMBER.items():
+        expr = f'label_replace({expr}, "{_ORDER}", "{9 - number}", "severity", "{severity}")'
+    return f'label_join({expr}, "{_ORDER}", "", "{_ORDER}", "alertstate")'
+
+
 def standing() -> Panel:
     """Alerts that fire or are about to, with what they speak of."""
     titles = {
@@ -31,14 +41,14 @@ def standing() -> Panel:
         "Alerts",
         "Alerts that fire, or whose condition holds but not yet for long enough (pending). Critical ones wake "
         f"somebody; warnings want a look within the day. {_SILENCED}",
-        prom(f"1000 * ({alerts.since()})", instant=True, format="table"),
+        prom(_worst_first(f"1000 * ({alerts.since()})"), instant=True, format="table"),
         columns=[
             by_name("Alert", min_width=150, links=[rules]),
             by_name("Severity", width=70, mappings=look.SEVERITY, cell="color-text"),
             by_name("State", width=68, mappings=look.ALERT_STATE, cell="color-text"),
             by_name("Since", width=135, unit="dateTimeFromNow"),
             by_name(
-                "Pipeline", min_width=120, no_value=" ", links=[links.to_pipeline(links.VALUE, _ENVIRONMENT)]
+                "Pipeline", min_width=170, no_value=" ", links=[links.to_pipeline(links.VALUE, _ENVIRONMENT)]
             ),
             by_name("Environment", width=105, no_value=" "),
             by_name(
@@ -48,11 +58,12 @@ def standing() -> Panel:
                 links=[links.to_stage(links.VALUE, _PIPELINE, _ENVIRONMENT)],
             ),
             by_regex("^(Stream|Owner)$", min_width=80, no_value=" "),
+            by_name(_ORDER, hidden=True),
         ],
         no_value="No alert fires or is pending, as far as Prometheus answers and has rules loaded.",
         transformations=[
-            organize(list(titles), rename=titles, exclude=("Time",)),
-            sort_by("Severity"),
+            organize([*titles, _ORDER], rename=titles, exclude=("Time",)),
+            sort_by(_ORDER),
         ],
     )
 

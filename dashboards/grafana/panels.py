@@ -33,6 +33,7 @@ class Panel(core.Panel):  # type: ignore[misc]  # grafanalib ships no types
     panels: list[Panel] = attr.Factory(list)
     collapsed: bool | None = None
     time_from: str | None = None
+    time_hidden: bool | None = None
 
     def to_json_data(self) -> Json:
         for letter, target in zip(ascii_uppercase, self.targets, strict=False):
@@ -56,6 +57,7 @@ class Panel(core.Panel):  # type: ignore[misc]  # grafanalib ships no types
             "interval": self.interval,
             "maxDataPoints": self.max_points,
             "timeFrom": self.time_from,
+            "hideTimeOverride": self.time_hidden,
             "pluginVersion": None if row else GRAFANA_VERSION,
             "collapsed": self.collapsed,
             "panels": self.panels if row else None,
@@ -464,7 +466,10 @@ def bar_gauge(
             "displayMode": "basic",
             "valueMode": "text",
             "showUnfilled": True,
+            "sizing": "manual",
+            "minVizWidth": 8,
             "minVizHeight": 16,
+            "maxVizHeight": 44,
             "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False},
             "legend": _NO_LEGEND,
         },
