@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from dashboards import look
-from dashboards.tables import known
 from dashboards.grafana.fields import by_name
 from dashboards.grafana.panels import Panel, heatmap, timeseries
 from dashboards.grafana.targets import Target, prom
+from dashboards.tables import known
 from exporter.catalogue.metric import Metric
 from exporter.catalogue.promql import Wanted, gauge, heat, quantile
 

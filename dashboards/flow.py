@@ -29,13 +29,17 @@ from exporter.domain.status import Status
 
 _WINDOW = "10m"
 """Over which rates are taken: `$__rate_interval` would make them flicker."""
+_ELSE = "$__range"
+"""Over which a stage is looked at that ended nothing within the window: hourly jobs are idle most of the time."""
 _WIDTH, _HEIGHT = 1150, 380
 """Pixels that a drawing may take at zoom 1: what is larger is drawn closer together."""
 _DENSITY = 0.85
 
 _INFO = gauge(STAGE_INFO, by=("stage", "kind"), where=ONE_PIPELINE)
 _ZERO = f"0 * {gauge(STAGE_INFO, by=('stage',), where=ONE_PIPELINE)}"
-_ENDED = rate(STAGE_EXECUTIONS, _WINDOW, by=("stage",), where=ONE_PIPELINE)
+_ENDED, _ENDED_ELSE = (
+    rate(STAGE_EXECUTIONS, window, by=("stage",), where=ONE_PIPELINE) for window in (_WINDOW, _ELSE)
+)
 
 
 def flow(title: str, description: str) -> Panel:
@@ -74,11 +78,11 @@ def flow(title: str, description: str) -> Panel:
 def _nodes() -> list[Target]:
     figures = {
         "mainstat": f"60 * {_ENDED}",
-        "secondarystat": f"({quantile(0.95, STAGE_DURATION, _WINDOW, by=('stage',), where=ONE_PIPELINE)}) >= 0",
+        "secondarystat": f"{_p95(_WINDOW)} or {_p95(_ELSE)}",
         "arc__succeeded": _share(Status.SUCCEEDED, Status.SKIPPED),
         "arc__failed": _share(Status.FAILED, Status.TIMED_OUT),
         "arc__cancelled": _share(Status.CANCELLED),
-        "arc__idle": f"{_ENDED} == bool 0",
+        "arc__idle": f"(({_ENDED} > 0) or {_ENDED_ELSE}) == bool 0",
         "fixedX": _place(STAGE_LAYOUT_X, _WIDTH),
         "fixedY": _place(STAGE_LAYOUT_Y, _HEIGHT),
         "detail__active": gauge(STAGE_ACTIVE, by=("stage",), fold="sum", where=ONE_PIPELINE),
@@ -113,8 +117,15 @@ def _node(expr: str, field: str) -> str:
 
 
 def _share(*statuses: Status) -> str:
-    part = rate(STAGE_EXECUTIONS, _WINDOW, by=("stage",), status=statuses, where=ONE_PIPELINE)
-    return f"{part} / clamp_min({_ENDED}, 1e-9)"
+    part, part_else = (
+        rate(STAGE_EXECUTIONS, window, by=("stage",), status=statuses, where=ONE_PIPELINE)
+        for window in (_WINDOW, _ELSE)
+    )
+    return f"{part} / ({_ENDED} > 0) or {part_else} / clamp_min({_ENDED_ELSE}, 1e-9)"
+
+
+def _p95(window: str) -> str:
+    return f"(({quantile(0.95, STAGE_DURATION, window, by=('stage',), where=ONE_PIPELINE)}) >= 0)"
 
 
 def _place(metric: Metric, room: int) -> str:

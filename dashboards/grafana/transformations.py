@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 
 from dashboards.grafana.json import Json
 
-
 _LAST = "lastNotNull"
 
 
