@@ -12,12 +12,17 @@ def largest(number: int, expr: str, by: Iterable[str], ranking: str) -> str:
 
 def highest(number: int, expr: str, by: Iterable[str]) -> str:
     """The series that were highest at any time."""
-    return _chosen("topk", number, expr, by, _over_the_range("max", expr))
+    return _chosen("topk", number, expr, by, peak(expr))
 
 
 def lowest(number: int, expr: str, by: Iterable[str]) -> str:
     """The series that were lowest on average."""
     return _chosen("bottomk", number, expr, by, _over_the_range("avg", expr))
+
+
+def peak(expr: str) -> str:
+    """The highest value of each series of the query within the time range."""
+    return _over_the_range("max", expr)
 
 
 def _chosen(choice: str, number: int, expr: str, by: Iterable[str], ranking: str) -> str:

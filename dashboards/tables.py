@@ -148,7 +148,7 @@ def executions(
         ago_column("Queued", width=140, links=[links.to_execution()])
         if brief
         else by_name("Queued", width=160, links=[links.to_execution()]),
-        pipeline_column(width=150),
+        pipeline_column(width=190),
         by_name("Environment", width=110),
         status_column(width=95),
         seconds_column("Duration"),
