@@ -4,30 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from exporter.catalogue.metric import Metric
+from exporter.catalogue.promql import Where, gauge, select
+
 
 def largest(number: int, expr: str, by: Iterable[str], ranking: str) -> str:
     """The series of a query for which `ranking`, of the same labels and the same at each point, is largest."""
-    return _chosen("topk", number, expr, by, ranking)
+    return f"({expr}) and on ({', '.join(by)}) topk({number}, {ranking})"
 
 
-def highest(number: int, expr: str, by: Iterable[str]) -> str:
-    """The series that were highest at any time."""
-    return _chosen("topk", number, expr, by, peak(expr))
+def smallest(number: int, expr: str, by: Iterable[str], ranking: str) -> str:
+    """The series for which `ranking` is smallest."""
+    return f"({expr}) and on ({', '.join(by)}) bottomk({number}, {ranking})"
 
 
-def lowest(number: int, expr: str, by: Iterable[str]) -> str:
-    """The series that were lowest on average."""
-    return _chosen("bottomk", number, expr, by, _over_the_range("avg", expr))
+def highest(number: int, metric: Metric, by: Iterable[str], where: Where) -> str:
+    """A gauge, of the series that were highest at any time."""
+    return largest(number, gauge(metric, by=by, where=where), by, over_range("max", metric, by, where))
 
 
-def peak(expr: str) -> str:
-    """The highest value of each series of the query within the time range."""
-    return _over_the_range("max", expr)
+def over_range(figure: str, metric: Metric, by: Iterable[str], where: Where) -> str:
+    """A figure (max, avg, count) of a gauge over the time range.
 
-
-def _chosen(choice: str, number: int, expr: str, by: Iterable[str], ranking: str) -> str:
-    return f"({expr}) and on ({', '.join(by)}) {choice}({number}, {ranking})"
-
-
-def _over_the_range(figure: str, expr: str) -> str:
-    return f"{figure}_over_time(({expr})[$__range:$__interval] @ end())"
+    Without a subquery, which Prometheus would work out anew for each point of a chart.
+    """
+    return f"max by ({', '.join(by)}) ({figure}_over_time({select(metric, where=where)}[$__range] @ end()))"

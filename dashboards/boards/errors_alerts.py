@@ -7,6 +7,8 @@ from dashboards.grafana.fields import Link, by_name, by_regex
 from dashboards.grafana.panels import Panel, alert_list, state_timeline, table
 from dashboards.grafana.targets import prom
 from dashboards.grafana.transformations import organize, sort_by
+from dashboards.ranked import largest, over_range
+from dashboards.scope import PIPELINES
 
 _SILENCED = "Whether an alert is silenced only Alertmanager knows: see Silences in Grafana's menu Alerting."
 _PIPELINE = "${__data.fields.Pipeline:percentencode}"
@@ -88,13 +90,14 @@ def history() -> Panel:
         for severity, number in look.SEVERITY_NUMBER.items()
     )
     # Chosen by the whole range, or other rows would come and go at each moment.
-    most = f"topk({_HISTORY_ROWS}, sum_over_time(({alerts.firing(_WHOSE)})[$__range:1m] @ end()))"
+    firing = {**PIPELINES, "alertstate": "firing"}
+    longest = over_range("count", alerts.ALERTS, _WHOSE, firing)
     return state_timeline(
         "When pipelines had alerts",
-        f"A row for each of the {_HISTORY_ROWS} pipelines with alerts for longest, in the colour of the worst one. "
+        f"A row for each of the {_HISTORY_ROWS} pipelines with an alert for longest, in the colour of the worst one. "
         f"Rows that begin together have one cause. {_SILENCED}",
         prom(
-            f"max by (pipeline, environment) ({levels}) and on (pipeline, environment) {most}",
+            largest(_HISTORY_ROWS, f"max by (pipeline, environment) ({levels})", _WHOSE, longest),
             "{{pipeline}} · {{environment}}",
         ),
         mappings=look.SEVERITY_OF_NUMBER,

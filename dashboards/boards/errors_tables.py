@@ -80,7 +80,7 @@ def _kind_columns() -> list[Json]:
             cell={"type": "sparkline", "hideValue": True, "drawStyle": "bars", "fillOpacity": 80},
         ),
         by_name("Runs", width=50),
-        by_name("Pipeline", width=210, links=[links.to_pipeline(_PIPELINE, _ENVIRONMENT)]),
+        by_name("Pipeline", width=200, links=[links.to_pipeline(_PIPELINE, _ENVIRONMENT)]),
         by_name(
             "Stage", width=100, no_value=" ", links=[links.to_stage(links.VALUE, _PIPELINE, _ENVIRONMENT)]
         ),
@@ -167,7 +167,7 @@ def latest() -> Panel:
         columns=[
             by_name("Time", width=155, links=[links.to_execution()]),
             by_name("Severity", width=72, mappings=look.SEVERITY, cell="color-text"),
-            by_name("Pipeline", width=210, links=[links.to_pipeline(links.VALUE, _ENVIRONMENT)]),
+            by_name("Pipeline", width=200, links=[links.to_pipeline(links.VALUE, _ENVIRONMENT)]),
             by_name(
                 "Stage",
                 width=100,

@@ -11,8 +11,9 @@ from dashboards.grafana.layout import figures, strip
 from dashboards.grafana.panels import Panel, stat, status_history, table, timeseries
 from dashboards.grafana.targets import prom
 from dashboards.grafana.variables import label_values
-from dashboards.ranked import largest, lowest
+from dashboards.ranked import largest, over_range, smallest
 from dashboards.scope import PIPELINES, of_pipelines
+from exporter.catalogue.metric import Metric
 from exporter.catalogue.metrics import COMPLETENESS, QUALITY_SCORE
 from exporter.catalogue.metrics import RULE_FAILURES as FAILURES_NOW
 from exporter.catalogue.promql import Regex, gauge, increase, rate, select
@@ -56,6 +57,12 @@ def _checked(expr: str, *more: str) -> str:
     """
     named = f'label_replace(label_join({expr}, "check", " ", "stream", "stage"), "check", "$1", "check", " *(.*?) *")'
     return f"max by ({', '.join((*_CHECK, *more))}) ({named})"
+
+
+def _lowest(number: int, metric: Metric) -> str:
+    """The checks of which the metric was lowest on average."""
+    usual = _checked(over_range("avg", metric, _EACH, PIPELINES))
+    return smallest(number, _checked(gauge(metric, by=_EACH, where=PIPELINES)), _CHECK, usual)
 
 
 def _figures() -> list[Panel]:
@@ -240,7 +247,7 @@ def _over_time() -> Panel:
         f"Score over time of the {_SCORE_ROWS} worst checks",
         "One row for each of the checks whose score was lowest on average: green from 99 %, orange from 95 %, red "
         "below; empty: not checked yet.",
-        prom(lowest(_SCORE_ROWS, _checked(gauge(QUALITY_SCORE, by=_EACH, where=PIPELINES)), _CHECK), _NAME),
+        prom(_lowest(_SCORE_ROWS, QUALITY_SCORE), _NAME),
         steps=_SCORE,
         unit="percentunit",
         no_value=_NONE,
@@ -254,7 +261,7 @@ def _scores() -> Panel:
     return timeseries(
         "Score",
         f"Valid part of the records of the latest check, of the {_LINES} lowest. Bad: a step down that stays.",
-        prom(lowest(_LINES, _checked(gauge(QUALITY_SCORE, by=_EACH, where=PIPELINES)), _CHECK), _NAME),
+        prom(_lowest(_LINES, QUALITY_SCORE), _NAME),
         unit="percentunit",
         no_value=_NONE,
         min=None,
@@ -268,7 +275,7 @@ def _completeness() -> Panel:
     return timeseries(
         "Completeness",
         f"Part of the expected values that the latest check found present, of the {_LINES} lowest.",
-        prom(lowest(_LINES, _checked(gauge(COMPLETENESS, by=_EACH, where=PIPELINES)), _CHECK), _NAME),
+        prom(_lowest(_LINES, COMPLETENESS), _NAME),
         unit="percentunit",
         no_value="No check here tells its completeness.",
         min=None,

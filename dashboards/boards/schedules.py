@@ -9,7 +9,7 @@ from dashboards.grafana.fields import Steps, by_name, by_regex, mapping
 from dashboards.grafana.layout import figures, section, strip
 from dashboards.grafana.panels import Panel, heatmap, stat, table, timeseries
 from dashboards.grafana.targets import prom
-from dashboards.ranked import highest, largest
+from dashboards.ranked import highest, largest, over_range
 from dashboards.scope import PIPELINES, of_pipelines
 from exporter.catalogue.metrics import (
     ALERT_THRESHOLD,
@@ -19,7 +19,7 @@ from exporter.catalogue.metrics import (
     SCHEDULE_PAUSED,
     SCHEDULE_PERIOD,
 )
-from exporter.catalogue.promql import gauge, heat, increase, select
+from exporter.catalogue.promql import gauge, heat, increase
 from exporter.catalogue.recorded import EXECUTIONS, FAILED, JUDGED, QUEUE_P95, SUCCESS_AGE_IN_PERIODS
 from exporter.catalogue.summed import MISSED, OFTEN, QUEUE, SELDOM
 from exporter.catalogue.thresholds import SUCCESS_OBJECTIVE
@@ -71,8 +71,7 @@ def _budget_left() -> str:
 
 
 def _longest_wait() -> str:
-    hours = f"max_over_time({select(QUEUE_P95, where=PIPELINES)}[$__range])"
-    return f"max by ({', '.join(_EACH)}) ({hours})"
+    return over_range("max", QUEUE_P95, _EACH, PIPELINES)
 
 
 def _figures() -> list[Panel]:
@@ -219,7 +218,7 @@ def _age() -> Panel:
         "Time in periods of the schedule. A saw: it climbs until a success. Bad: a tooth far higher than the others. "
         "The ten highest.",
         prom(
-            highest(10, gauge(SUCCESS_AGE_IN_PERIODS, by=_EACH, where=PIPELINES), _EACH),
+            highest(10, SUCCESS_AGE_IN_PERIODS, _EACH, PIPELINES),
             "{{pipeline}} · {{environment}}",
         ),
         unit="short",
@@ -287,12 +286,13 @@ def _levels() -> Panel:
 
 
 def _waits() -> Panel:
+    waits = tables.known(gauge(QUEUE_P95, by=_EACH, where=PIPELINES))
     return timeseries(
         "Waits before the start, p95",
         "How long executions waited, of the hour before. Bad: a climb: more is queued than workers can take. The ten "
         "longest.",
         prom(
-            highest(10, tables.known(gauge(QUEUE_P95, by=_EACH, where=PIPELINES)), _EACH),
+            largest(10, waits, _EACH, _longest_wait()),
             "{{pipeline}} · {{environment}}",
         ),
         unit="s",

@@ -10,7 +10,7 @@ from dashboards.grafana.layout import figures, section, strip
 from dashboards.grafana.panels import Panel, heatmap, stat, state_timeline, table, timeseries
 from dashboards.grafana.targets import prom
 from dashboards.grafana.variables import label_values
-from dashboards.ranked import highest, largest, peak
+from dashboards.ranked import highest, largest, over_range
 from dashboards.scope import PIPELINES, of_pipelines
 from exporter.catalogue.metric import Metric
 from exporter.catalogue.metrics import (
@@ -169,7 +169,7 @@ def _streams() -> Panel:
         max_points=60,
         filterable=True,
         columns=[
-            tables.pipeline_column(min_width=120),
+            tables.pipeline_column(min_width=140),
             by_name("Environment", width=125),
             by_name("Stream", min_width=120),
             by_name("Way", width=70),
@@ -204,7 +204,7 @@ def _lag() -> Panel:
         "Lag",
         "Now minus the time up to which each stream has been processed. A straight climb is a stream that stands "
         "still; a slow one, a consumer that is too slow. The ten largest.",
-        prom(highest(10, gauge(STREAM_LAG, by=_EACH, where=STREAMS), _EACH), _NAME),
+        prom(highest(10, STREAM_LAG, _EACH, STREAMS), _NAME),
         unit="s",
         no_value=_NONE,
         steps=((None, look.GREEN), (300, look.RED)),
@@ -241,7 +241,7 @@ def _buffers() -> Panel:
     return timeseries(
         "Waiting in buffers",
         "Events that wait to be processed, in the ten fullest. Bad is a line that climbs for minutes.",
-        prom(highest(10, gauge(STREAM_BUFFER, by=_EACH, where=STREAMS), _EACH), _NAME),
+        prom(highest(10, STREAM_BUFFER, _EACH, STREAMS), _NAME),
         unit="short",
         no_value="No stream here tells its buffer's depth.",
         max_points=look.SOME_POINTS,
@@ -328,12 +328,13 @@ def _target() -> Panel:
     by = ("pipeline", "environment", "stream")
     passing = rate(EVENTS_TOTAL, "$__rate_interval", by=by, where=STREAMS)
     wanted = f"sum by ({', '.join(by)}) ({gauge(STREAM_TARGET_RATE, by=_EACH, where=STREAMS)})"
+    most = over_range("max", STREAM_TARGET_RATE, by, STREAMS)
     return timeseries(
         "Rate against target",
         "What a traffic pattern asks for, dashed, and what passes, of the five that ask for most. Bad: the line stays "
         "below the dashed one.",
-        prom(largest(5, passing, by, peak(wanted)), "{{pipeline}} · {{stream}}", interval=OFTEN),
-        prom(highest(5, wanted, by), "{{pipeline}} · {{stream}} target"),
+        prom(largest(5, passing, by, most), "{{pipeline}} · {{stream}}", interval=OFTEN),
+        prom(largest(5, wanted, by, most), "{{pipeline}} · {{stream}} target"),
         unit="cps",
         no_value="No traffic pattern is running here.",
         max_points=look.SOME_POINTS,
@@ -349,7 +350,7 @@ def _phases() -> Panel:
         "Phases of traffic patterns",
         "Which phase each pattern is in; 20 rows at most.",
         prom(
-            highest(20, gauge(STREAM_PHASE, by=by, where=STREAMS), by),
+            highest(20, STREAM_PHASE, by, STREAMS),
             "{{pipeline}} · {{stream}}: {{phase}}",
         ),
         mappings=mapping([("1", "in this phase", look.BLUE)]),
