@@ -51,8 +51,8 @@ def board() -> Dashboard:
                     "Flow of $pipeline",
                     "Each stage: executions a minute, p95 duration; its ring: how the last ten minutes' attempts "
                     "ended, or those of the time range where none did so lately (green succeeded, red failed, orange "
-                    "cancelled, grey none). Arrows are as wide as the "
-                    "items that went along. Click a stage to open it.",
+                    "cancelled, grey none). Arrows are as wide as the items that went along. Click a stage to open it. Zoom "
+                    "out by the buttons where not all is in sight.",
                 ),
             ),
             strip(10, (15, _grid()), (9, _bars())),
@@ -238,7 +238,7 @@ def _grid() -> Panel:
     whose = f"SELECT {_COLUMN_TIME} AS time, id AS execution_id, from_ms, to_ms FROM ({_LATEST}) e ORDER BY 1"
     return status_history(
         f"Stages of the last {_GRID_RUNS} executions",
-        "One column for each execution, newest on the right: the axis counts executions, not minutes. A sign says what "
+        "One column for each execution, newest on the right. A sign says what "
         "the colour says: ✗ failed, ⧖ timed out, ↻ succeeded after a retry, – skipped, ▸ running, ? lost. "
         "Click a cell to open that execution.",
         sql(cells, ref="A"),
@@ -249,11 +249,14 @@ def _grid() -> Panel:
         links=[links.to_execution()],
         transformations=[
             grouping_to_matrix("stage", "time", "status", ref="A"),
-            organize(rename={"time\\stage": "time"}, ref="A"),
-            convert({"time": "time"}, ref="A"),
+            # The matrix has no refId any more.
+            organize(rename={"time\\stage": "time"}),
+            convert({"time": "time"}),
             join_by_field("time"),
         ],
         overrides=[
+            # A column's time only keeps its place: it says nothing.
+            by_name("time", unit="time:[ ]", axisPlacement="hidden"),
             by_regex(
                 "^(execution_id|from_ms|to_ms)$", hideFrom={"viz": True, "legend": True, "tooltip": True}
             ),

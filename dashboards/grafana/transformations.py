@@ -110,6 +110,15 @@ def without_rows_where_null(field: str) -> Json:
     )
 
 
+def without_rows_where(field: str, value: str) -> Json:
+    """Rows whose field is not this."""
+    equal = {"id": "equal", "options": {"value": value}}
+    return _step(
+        "filterByValue",
+        {"type": "exclude", "match": "any", "filters": [{"fieldName": field, "config": equal}]},
+    )
+
+
 def partition(fields: Sequence[str], *, as_labels: bool = True) -> Json:
     """One frame for each value of the fields."""
     return _step(
