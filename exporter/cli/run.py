@@ -9,6 +9,7 @@ import re
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +74,7 @@ def main(given: Sequence[str]) -> int:
     except ValueError as error:
         parser.error(str(error))
     with Signals() as signals:
-        code = _run(execution, outer, arguments, words, signals)
+        code = _run(_Job(execution, outer, words, arguments, signals))
         process_delivery().close()  # here, where signals do not end it: the exit code is the command's
     return code
 
@@ -103,13 +104,22 @@ def _outer(execution: Execution, arguments: argparse.Namespace, words: Sequence[
     return execution.stage(arguments.stage or telling.name_of(words))
 
 
-def _run(
-    execution: Execution, stage: Stage | None, arguments: argparse.Namespace, words: Sequence[str],
-    signals: Signals,
-) -> int:  # fmt: skip
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """What is to be run, and as what it is told. `stage`: the one that the command is, if it is one."""
+
+    execution: Execution
+    stage: Stage | None
+    words: Sequence[str]
+    arguments: argparse.Namespace
+    signals: Signals
+
+
+def _run(job: _Job) -> int:
+    execution = job.execution
     execution.start()
     held: lock.Lock | None = None
-    if arguments.lock:
+    if job.arguments.lock:
         try:
             held = lock.take(_lock_file(execution))
         except OSError as error:
@@ -117,34 +127,28 @@ def _run(
             execution.finish("failed", f"--lock: {error}")
             return USAGE
         if held is None:
-            return _skipped(execution, stage)
+            return _skipped(execution, job.stage)
     before = telling.children_cpu()
-    outcome = _attempts(execution, stage, arguments, words, signals, held)
+    outcome = _attempts(job, held)
     if held is not None:
         held.release()
     if outcome.refusal is not None:
-        _say(f"{words[0]}: {outcome.refusal.strerror}")
+        _say(f"{job.words[0]}: {outcome.refusal.strerror}")
     telling.tell_usage(execution, before)
-    problem = telling.error_of(outcome, arguments.timeout)
+    problem = telling.error_of(outcome, job.arguments.timeout)
     # With a stage, the error is told there.
-    execution.end_as(telling.status_of(outcome), problem if stage is None else None)
+    execution.end_as(telling.status_of(outcome), problem if job.stage is None else None)
     return outcome.code
 
 
-def _attempts(
-    execution: Execution, stage: Stage | None, arguments: argparse.Namespace, words: Sequence[str],
-    signals: Signals, held: lock.Lock | None,
-) -> Outcome:  # fmt: skip
+def _attempts(job: _Job, held: lock.Lock | None) -> Outcome:
+    arguments, signals = job.arguments, job.signals
     limits = Limits(arguments.timeout, arguments.kill_after)
     number = 0
     while True:
-        attempt = None if stage is None else stage._again(number, ()).start()
-        scope: Scope = execution if attempt is None else attempt
-        environ = os.environ | scope.environment()
-        if held is None:
-            command = Command(words, environ, limits, signals)
-        else:
-            command = Command(words, environ, limits, signals, started=held.names, held=[held.descriptor])
+        attempt = None if job.stage is None else job.stage._again(number, ()).start()
+        scope: Scope = job.execution if attempt is None else attempt
+        command = Command(job.words, os.environ | scope.environment(), limits, signals, held)
         outcome = command.run(arguments.log_lines)
         telling.tell_lines(scope, outcome)
         again = number < arguments.retries and _is_worth_repeating(outcome)

@@ -6,6 +6,7 @@ system call. Whoever holds the lock of the file may read and shorten it; the loc
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import os
 from collections.abc import Iterator
@@ -42,8 +43,11 @@ class Segment:
         self.path = path
         self.position = HEADER
         self.size = len(memory)
+        self.least = 0
+        """How important its records are at least, as far as somebody looked."""
         self._memory = memory
         self._lock = lock
+        self._file = None if lock is None else _file(lock)
 
     @classmethod
     def in_memory(cls, size: int, source: str, created: int) -> Segment:
@@ -151,16 +155,41 @@ class Segment:
     def close(self, *, remove: bool) -> None:
         """Give the file up: remove it, or leave it, no longer than needed, to whoever comes next."""
         if self.path is not None and self._lock is not None:
-            if remove:
-                self.path.unlink(missing_ok=True)
-            else:
-                self._memory.flush()
-                os.ftruncate(self._lock, self.position)
+            with contextlib.suppress(OSError):  # what stays there is known as delivered, or delivered again
+                if remove:
+                    self.path.unlink(missing_ok=True)
+                elif self._is_open:
+                    self._memory.flush()
+                    os.ftruncate(self._lock, self.position)
         self.forget()
 
     def forget(self) -> None:
         """Let go of the mapping and the descriptor, and touch nothing: in a forked child they are the parent's."""
-        self._memory.close()
-        if self._lock is not None:
+        if self._lock is None:
+            self._memory.close()
+        elif self._is_open:
+            self._memory.close()
             os.close(self._lock)
-            self._lock = None
+        else:
+            _STRANDED.append(self._memory)
+        self._lock = None
+
+    @property
+    def _is_open(self) -> bool:
+        """Whether the descriptor is still that of the file.
+
+        Programs that become daemons close all descriptors; the number is then that of a file of theirs.
+        """
+        return self._lock is not None and _file(self._lock) == self._file
+
+
+_STRANDED: list[mmap.mmap] = []
+"""Mappings whose descriptors were closed by the program: to close them would close files of its own."""
+
+
+def _file(descriptor: int) -> tuple[int, int] | None:
+    try:
+        status = os.fstat(descriptor)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino

@@ -14,9 +14,9 @@ from exporter.client.complaints import complain
 from exporter.client.context import Place, enter, leave
 from exporter.client.decorating import decorated
 from exporter.client.failure import status_of, told
-from exporter.client.scope import Scope
+from exporter.client.scope import Scope, final
 from exporter.client.usage import Usage
-from exporter.client.wording import amount, count, fields, json, name
+from exporter.client.wording import amount, count, fields, json, name, names, shown, text
 
 if TYPE_CHECKING:
     from exporter.client.execution import Execution
@@ -47,9 +47,9 @@ class Stage(Scope):
         if index is not None and not isinstance(index, int):
             name(index, "index")
         if attempt is not None and not 1 <= (count(attempt, "attempt") or 0) <= 1_000_000:
-            raise ValueError(f"attempt: expected a number from 1, got {attempt!r}")
+            raise ValueError(f"attempt: expected a number from 1, got {shown(attempt)}")
         if depends_on:
-            depends_on = [each for each in depends_on if name(each, "depends_on")]
+            depends_on = names(depends_on, "depends_on")
         if kind is not None:
             name(kind, "kind", 128)
         if retries or retry_wait:
@@ -119,7 +119,7 @@ class Stage(Scope):
             return  # never begun, ended before, or begun by the process that this one was forked from
         ended = execution.clock.now()
         raised = error if isinstance(error, BaseException) else None
-        found = status or (status_of(raised) if raised is not None else self._concluded or "succeeded")
+        found = final(status or (status_of(raised) if raised is not None else self._concluded or "succeeded"))
         rest = f',"status":"{found}"'
         if self._in is not None or self._out is not None:
             rest += self._items()
@@ -139,7 +139,7 @@ class Stage(Scope):
         if self._problem is not None:
             return self._problem
         message = error if isinstance(error, str) else self._conclusion
-        return None if message is None or status == "succeeded" else {"message": message}
+        return None if message is None or status == "succeeded" else {"message": text(message)}
 
     def end_as(self, status: str, error: dict[str, Any] | None = None) -> None:
         """Tell that it ended, with an error in the API's own fields."""

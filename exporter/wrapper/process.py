@@ -8,10 +8,11 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from exporter.wrapper import memory
+from exporter.wrapper.lock import Lock
 from exporter.wrapper.output import Output
 from exporter.wrapper.signals import Signals, at_terminal
 
@@ -51,7 +52,7 @@ class Outcome:
 
 
 class Command:
-    """A command that is run once. `started` is given its process id; `held` stays with the wrapper alone."""
+    """A command that is run once. `held`: the lock, which learns its process id, and stays with the wrapper alone."""
 
     def __init__(
         self,
@@ -59,15 +60,12 @@ class Command:
         environ: Mapping[str, str],
         limits: Limits,
         signals: Signals,
-        *,
-        started: Callable[[int], None] = lambda _: None,
-        held: Sequence[int] = (),
+        held: Lock | None = None,
     ) -> None:
         self._words = list(words)
         self._environ = dict(environ)
         self._limits = limits
         self._signals = signals
-        self._started = started
         self._held = held
         self._pid = 0
         self._status: int | None = None
@@ -97,7 +95,8 @@ class Command:
         self._signals.receiver = self._pass_on
         if self._signals.asked is not None:
             self._send(self._signals.asked)  # it came while the command was being started
-        self._started(process.pid)
+        if self._held is not None:
+            self._held.names(process.pid)
         output.started()
         timer = self._timer(self._limits.timeout)
         try:
@@ -183,8 +182,8 @@ class Command:
         if os.fork() == 0:
             try:
                 self._signals.forget()
-                for descriptor in self._held:
-                    os.close(descriptor)
+                if self._held is not None:
+                    os.close(self._held.descriptor)
                 output.pass_all_on()
             finally:
                 os._exit(0)
