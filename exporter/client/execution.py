@@ -92,6 +92,7 @@ class Execution(Scope):
         self.joined = False
         self.path: tuple[str, ...] = ()
         self.attempt = 1
+        self.instance: str | None = None
         self.enclosing: Execution | None = None
         self.pulse: Pulse | None = None
         self._process = 0
@@ -127,7 +128,7 @@ class Execution(Scope):
             self._join(inherited)
         if not self.id:
             self.id = f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{os.urandom(4).hex()}"
-        self._place = Place(self.pipeline, environment, self.id, self.path, self.attempt)
+        self._place = Place(self.pipeline, environment, self.id, self.path, self.attempt, self.instance)
         self._base = self._head = (
             f'"pipeline":{name(self.pipeline, "pipeline")},"environment":{name(environment, "environment")},'
             f'"execution":{name(self.id, "execution", 1024)}'
@@ -141,6 +142,7 @@ class Execution(Scope):
     def _join(self, place: Place) -> None:
         self.joined = True
         self.id, self.path, self.attempt = place.execution, place.path, place.attempt
+        self.instance = place.instance
 
     def _begin(self, parent: Place | None) -> None:
         self._started = self.clock.now()

@@ -43,6 +43,7 @@ class Sender:
         self._stopping = False
         self._pause = 0.0
         self._adopted = -ADOPT_EVERY
+        spool.full = self.wake
         self._thread = threading.Thread(target=self._run, name="exporter.client sender", daemon=True)
         self._thread.start()
 
@@ -53,7 +54,7 @@ class Sender:
     def flush(self, seconds: float, *, patient: bool = True) -> bool:
         """Wait until all is delivered; True if it is. Who is not patient waits for no server that is away."""
         deadline = time.monotonic() + seconds
-        self._spool.adopt()  # children that ended just now tell no more by themselves
+        self._spool.adopt(look=True)  # children that ended just now tell no more by themselves
         with self._turned:
             turns = self._turns
             self._pause = 0.0
@@ -101,7 +102,7 @@ class Sender:
         now = time.monotonic()
         if now - self._adopted >= ADOPT_EVERY:
             self._adopted = now
-            self._spool.adopt()
+            self._spool.adopt(look=True)
         self._spool.shrink()
         while not self._stopping:
             segment = self._spool.waiting()

@@ -11,7 +11,7 @@ from hashlib import blake2b
 from pathlib import Path
 
 from exporter.client.complaints import complain
-from exporter.client.record import HEAD, Importance
+from exporter.client.record import KINDS, Importance
 from exporter.client.segment import CAN_SPOOL, HEADER, LENGTH, SUFFIX, Segment
 
 
@@ -73,9 +73,10 @@ def rewritten(
     """
     kept: list[bytes] = []
     dropped = 0
-    for _, record in segment.records(segment.acked):
-        if record is not None and record.kind.importance >= least:
-            kept.append(HEAD.pack(record.kind.number, *record[1:4]) + record.data)
+    for _, raw in segment.raw(segment.acked):
+        kind = KINDS.get(raw[0])
+        if kind is not None and kind.importance >= least:
+            kept.append(raw)
         else:
             dropped += 1
     size = HEADER + sum(LENGTH + len(each) for each in kept) + LENGTH

@@ -37,11 +37,14 @@ class Spool:
         self.folder = folder
         self.limit = limit
         self.dropped = 0
+        self.full: Callable[[], object] = lambda: None
+        """Called when more waits than may, in the thread that tells."""
         self._now = now
         self._begin()
 
     def _begin(self) -> None:
         self._lock = threading.RLock()
+        self._adopting = threading.Lock()
         self._busy = False
         self._late: deque[bytes] = deque()
         self._numbers = count(1)
@@ -49,6 +52,7 @@ class Spool:
         self._segments: deque[Segment] = deque()
         self.has_left = False
         """Whether dead processes left more than was adopted."""
+        self._left: deque[Path] = deque()
         self._left_bytes = 0
         self._current: Segment | None = None
         self._token = f"{os.getpid()}-{os.urandom(6).hex()}"
@@ -105,9 +109,16 @@ class Spool:
             except (OSError, MemoryError) as error:
                 complain("memory", f"no memory for events ({error}): they are lost")
                 return None
+        if self._current is not None:
+            self._current.rest()
         self._segments.append(segment)
         self._current = segment
+        if self._excess() > 0:
+            self.full()
         return segment
+
+    def _excess(self) -> int:
+        return sum(segment.size for segment in self._segments) + self._left_bytes - self.limit
 
     def _on_disk(self, sizes: list[int], created: int) -> Segment | None:
         """A segment of the first size that there is room for."""
@@ -151,35 +162,32 @@ class Spool:
         with self._lock:
             return not self.has_left and all(each.acked >= each.position for each in self._segments)
 
-    def _own(self) -> tuple[set[Path | None], int]:
-        """Files that are open here, and how many of them are adopted."""
+    def _own(self) -> set[Path | None]:
+        """Files that are open here."""
         with self._lock:
-            adopted = sum(segment.source != self._source for segment in self._segments)
-            return {segment.path for segment in self._segments}, adopted
+            return {segment.path for segment in self._segments}
 
-    def adopt(self) -> bool:
-        """Take over files of processes that are no more, the oldest first; whether there were any."""
-        if self.folder is None:
-            return False
-        own, adopted = self._own()
-        found: list[Segment] = []
-        self.has_left, self._left_bytes = False, 0
-        for path, size in left_behind(self.folder, own):
-            self._left_bytes += size
-            if self.has_left:
-                continue
-            segment = Segment.adopt(path)
-            if segment is None or self._is_done(segment):
-                continue
-            if len(found) + adopted >= MOST_ADOPTED:
-                segment.close(remove=False)
-                self.has_left = True
-                continue
-            found.append(segment)
-            self._left_bytes -= size
-        with self._lock:
-            self._segments.extendleft(reversed(found))
-        return bool(found)
+    def adopt(self, *, look: bool = False) -> bool:
+        """Take over files of processes that are no more, the oldest first; whether there were any.
+
+        `look`: see first what there is; else go on with what was seen.
+        """
+        with self._adopting:
+            if look and self.folder is not None:
+                seen = list(left_behind(self.folder, self._own()))
+                self._left = deque(path for path, _ in seen)
+                self._left_bytes = sum(size for _, size in seen)
+            with self._lock:
+                room = MOST_ADOPTED - sum(segment.source != self._source for segment in self._segments)
+            found: list[Segment] = []
+            while len(found) < room and self._left:
+                segment = Segment.adopt(self._left.popleft())
+                if segment is not None and not self._is_done(segment):
+                    found.append(segment)
+            with self._lock:
+                self._segments.extendleft(reversed(found))
+                self.has_left = bool(self._left)
+            return bool(found)
 
     def _is_done(self, segment: Segment) -> bool:
         """Whether a file holds nothing to deliver; it is removed then."""
@@ -197,7 +205,7 @@ class Spool:
         """Bring what waits below the limit: progress goes first, then logs, then starts; ends stay."""
         with self._lock:
             closed = [segment for segment in self._segments if segment is not self._current]
-            excess = sum(segment.size for segment in self._segments) + self._left_bytes - self.limit
+            excess = self._excess()
         for least in Importance:
             if excess > 0 and self._left_bytes > 0:
                 excess -= self._shrink_left(least, excess)
@@ -228,7 +236,7 @@ class Spool:
         if self.folder is None:
             return 0
         saved = 0
-        for path, size in left_behind(self.folder, self._own()[0]):
+        for path, size in left_behind(self.folder, self._own()):
             if saved >= excess:
                 break
             segment = None if mark_of(path) >= least else Segment.adopt(path)

@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from contextvars import Token
+from hashlib import blake2b
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -16,7 +17,7 @@ from exporter.client.decorating import decorated
 from exporter.client.failure import status_of, told
 from exporter.client.scope import Scope, final
 from exporter.client.usage import Usage
-from exporter.client.wording import amount, count, fields, json, name, names, shown, text
+from exporter.client.wording import NAME_LENGTH, amount, count, fields, json, name, names, shown, text
 
 if TYPE_CHECKING:
     from exporter.client.execution import Execution
@@ -69,6 +70,7 @@ class Stage(Scope):
         self._process = 0
         self._started = 0
         self._path: tuple[str, ...] = ()
+        self._instance: str | None = None
         self._usage: Usage | None = None
 
     # Opening and closing
@@ -106,8 +108,10 @@ class Stage(Scope):
             self.attempt = execution.attempt
         self._stage = f',"stage":{name(self.name, "stage")}'
         head = execution._base + self._stage
-        if self.index is not None:
-            head += f',"index":{name(str(self.index), "index")}'
+        outer = parent._instance if isinstance(parent, Stage) else execution.instance
+        self._instance = _instance(outer, self.index)
+        if self._instance is not None:
+            head += f',"index":{name(self._instance, "index")}'
         if above:
             head += f',"parent":{json(above)}'
         self._head = f'{head},"attempt":{self.attempt}'
@@ -230,8 +234,25 @@ class Stage(Scope):
         if execution is None:
             return Place(self.name, "default", "none", self._path)
         return Place(
-            execution.pipeline, execution.environment_name, execution.id, self._path, self.attempt or 1
+            execution.pipeline,
+            execution.environment_name,
+            execution.id,
+            self._path,
+            self.attempt or 1,
+            self._instance,
         )
+
+
+def _instance(outer: str | None, index: str | int | None) -> str | None:
+    """What tells the instances of a stage apart: the indexes of the stages around it, and its own."""
+    if index is None or outer is None:
+        return outer if index is None else str(index)
+    whole = f"{outer}/{index}"
+    return (
+        whole
+        if len(whole) <= NAME_LENGTH
+        else f"{whole[:230]}~{blake2b(whole.encode(), digest_size=8).hexdigest()}"
+    )
 
 
 class Attempts:

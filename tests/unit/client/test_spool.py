@@ -66,7 +66,7 @@ def test_what_is_left_is_no_longer_than_needed_and_adopted_from_where_it_was_del
     (file,) = tmp_path.iterdir()
     assert file.stat().st_size < 5000
     later = Spool(tmp_path, 4 << 20, now=lambda: NOON)
-    later.adopt()
+    later.adopt(look=True)
     adopted = later.waiting()
     assert adopted is not None
     assert adopted.source == segment.source
@@ -76,7 +76,7 @@ def test_what_is_left_is_no_longer_than_needed_and_adopted_from_where_it_was_del
 def test_the_file_of_a_living_process_is_left_alone(spool: Spool, tmp_path: Path) -> None:
     filled(spool, record.LOG, 1)
     later = Spool(tmp_path, 4 << 20, now=lambda: NOON)
-    later.adopt()
+    later.adopt(look=True)
     assert later.is_empty
 
 
@@ -84,7 +84,7 @@ def test_what_a_server_may_have_forgotten_is_thrown_away(spool: Spool, tmp_path:
     filled(spool, record.STAGE_FINISHED, 1)
     spool.close()
     later = Spool(tmp_path, 4 << 20, now=lambda: NOON + OLDEST + 1)
-    later.adopt()
+    later.adopt(look=True)
     assert later.is_empty
     assert list(tmp_path.iterdir()) == []
 
@@ -195,7 +195,7 @@ def test_a_forked_child_writes_to_a_file_of_its_own(spool: Spool, tmp_path: Path
     assert os.waitpid(child, 0)[1] == 0
     assert len(list(tmp_path.iterdir())) == 2
     assert numbers(spool) == [("log.emitted", 1)]
-    spool.adopt()
+    spool.adopt(look=True)
     assert numbers(spool) == [("warning.raised", 1)]
 
 
@@ -225,7 +225,7 @@ def test_of_thousands_of_files_few_are_open_at_once_and_all_are_read(spool: Spoo
     left(tmp_path, 60)
     before = len(list(Path("/proc/self/fd").iterdir()))
     read = 0
-    while spool.adopt():
+    while spool.adopt(look=True):
         assert len(list(Path("/proc/self/fd").iterdir())) - before < 20
         assert not spool.is_empty
         read += len(numbers(spool))
@@ -238,7 +238,7 @@ def test_while_nothing_is_delivered_no_further_files_are_opened(spool: Spool, tm
     left(tmp_path, 30)
     before = len(list(Path("/proc/self/fd").iterdir()))
     for _ in range(10):
-        spool.adopt()
+        spool.adopt(look=True)
     assert len(list(Path("/proc/self/fd").iterdir())) - before < 20
     assert spool.has_left
 
@@ -247,13 +247,13 @@ def test_what_many_dead_processes_left_counts_for_the_limit(tmp_path: Path) -> N
     left(tmp_path, 30, record.LOG, 100)  # 100 kB each
     left(tmp_path, 10, record.STAGE_FINISHED, 100)
     spool = Spool(tmp_path, 2 << 20, now=lambda: NOON)
-    spool.adopt()
+    spool.adopt(look=True)
     spool.shrink()
     assert sum(file.stat().st_size for file in tmp_path.iterdir()) <= 2 << 20
     kinds = []
     while not spool.is_empty:
         kinds += [kind for kind, _ in numbers(spool)]
-        spool.adopt()
+        spool.adopt(look=True)
     assert kinds.count("stage.finished") == 1000
     assert 0 < kinds.count("log.emitted") < 3000
 
@@ -263,7 +263,7 @@ def test_ends_that_dead_processes_left_are_looked_at_once(
 ) -> None:
     left(tmp_path, 20, record.STAGE_FINISHED, 100)
     spool = Spool(tmp_path, 1 << 20, now=lambda: NOON)
-    spool.adopt()
+    spool.adopt(look=True)
     spool.shrink()
     adopted: list[Path] = []
     monkeypatch.setattr(Segment, "adopt", adopted.append)
@@ -273,7 +273,7 @@ def test_ends_that_dead_processes_left_are_looked_at_once(
     found = 0
     while not spool.is_empty:
         found += len(numbers(spool))
-        spool.adopt()
+        spool.adopt(look=True)
     assert found == 2000
 
 
@@ -323,3 +323,22 @@ def test_an_event_that_no_server_takes_is_dropped_with_a_word(
     spool.tell(record.LOG, NOON, 0, f'{{"fields":"{"x" * MOST_DATA}"}}')
     assert spool.is_empty
     assert "a pipeline.log.emitted of 1000013 bytes is more than a server takes" in caplog.text
+
+
+def test_whoever_waits_is_woken_when_the_spool_is_full(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, 3 << 20, now=lambda: NOON)
+    woken: list[int] = []
+    spool.full = lambda: woken.append(1)
+    filled(spool, record.LOG, 200)
+    assert woken == []
+    filled(spool, record.LOG, 5000)
+    assert len(woken) >= 1
+
+
+def test_files_that_nobody_writes_any_more_take_no_address_space(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, 64 << 20, now=lambda: NOON)
+    filled(spool, record.STAGE_FINISHED, 20_000)  # 20 MB
+    maps = Path("/proc/self/maps").read_text().count(str(tmp_path))
+    assert maps <= 1
+    assert len(numbers(spool)) == 20_000
+    spool.close()
