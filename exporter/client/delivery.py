@@ -7,12 +7,14 @@ import os
 import sys
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 
 from exporter.client.complaints import complain
 from exporter.client.record import Kind
 from exporter.client.sender import Sender
 from exporter.client.settings import BadClientSetting, ClientSettings, client_settings
-from exporter.client.spool import Spool, spool_folder
+from exporter.client.shelf import spool_folder
+from exporter.client.spool import Spool
 from exporter.client.transport import Transport
 
 PATIENCE = 3.0
@@ -48,12 +50,14 @@ class Delivery:
 
     def close(self, seconds: float = PATIENCE) -> None:
         """Deliver what can be, and leave the rest to the next process."""
-        if self._sender is not None:
-            self._sender.flush(seconds, patient=False)
-        sender, self._sender = self._sender, None
-        if sender is not None:
-            sender.stop()
-        self._spool.close()
+        try:
+            if self._sender is not None:
+                self._sender.flush(seconds, patient=False)
+        finally:
+            sender, self._sender = self._sender, None
+            if sender is not None:
+                sender.stop()
+            self._spool.close()
 
     def after_fork(self) -> None:
         """In the child: threads and open files are the parent's."""
@@ -112,10 +116,7 @@ def process_delivery() -> Delivery:
             if _PROCESS.delivery is None:
                 _PROCESS.delivery = made(os.environ)
                 atexit.register(_at_exit)
-                # multiprocessing ends its children by os._exit, and runs its own finalizers before.
-                util = sys.modules.get("multiprocessing.util")
-                if util is not None:
-                    util.Finalize(None, _at_exit, exitpriority=-100)
+                _at_end_of_worker()
     return _PROCESS.delivery
 
 
@@ -126,13 +127,25 @@ def flush(seconds: float = PATIENCE) -> bool:
 
 def _at_exit() -> None:
     if _PROCESS.delivery is not None:
-        _PROCESS.delivery.close()
+        with suppress(KeyboardInterrupt):  # whoever has no patience for it: what is left goes later
+            _PROCESS.delivery.close()
+
+
+def _at_end_of_worker(_: object = None) -> None:
+    """multiprocessing ends its children by os._exit, and runs its own finalizers before."""
+    util = sys.modules.get("multiprocessing.util")
+    if util is not None:
+        util.Finalize(None, _at_exit, exitpriority=-100)
 
 
 def _after_fork() -> None:
     _PROCESS.lock = threading.Lock()
     if _PROCESS.delivery is not None:
         _PROCESS.delivery.after_fork()
+        util = sys.modules.get("multiprocessing.util")
+        if util is not None:
+            # A child of multiprocessing forgets all finalizers first, and asks for new ones then.
+            util.register_after_fork(_PROCESS, _at_end_of_worker)
 
 
 if hasattr(os, "register_at_fork"):

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import secrets
 import time
 from collections.abc import Callable, Mapping
 from contextvars import Token
+from math import isfinite
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack, cast
 
@@ -18,9 +18,9 @@ from exporter.client.decorating import decorated
 from exporter.client.delivery import Delivery, process_delivery
 from exporter.client.failure import status_of, told
 from exporter.client.pulse import FIRST_LOOK, Pulse, Reading
-from exporter.client.scope import Scope
+from exporter.client.scope import Scope, final
 from exporter.client.stage import Attempts, Failures, Stage
-from exporter.client.wording import amount, fields, json, name
+from exporter.client.wording import amount, fields, name, own, shown, text
 
 if TYPE_CHECKING:
     from typing import Self
@@ -92,6 +92,7 @@ class Execution(Scope):
         self.joined = False
         self.path: tuple[str, ...] = ()
         self.attempt = 1
+        self.instance: str | None = None
         self.enclosing: Execution | None = None
         self.pulse: Pulse | None = None
         self._process = 0
@@ -126,8 +127,8 @@ class Execution(Scope):
         ):
             self._join(inherited)
         if not self.id:
-            self.id = f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{secrets.token_hex(4)}"
-        self._place = Place(self.pipeline, environment, self.id, self.path, self.attempt)
+            self.id = f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{os.urandom(4).hex()}"
+        self._place = Place(self.pipeline, environment, self.id, self.path, self.attempt, self.instance)
         self._base = self._head = (
             f'"pipeline":{name(self.pipeline, "pipeline")},"environment":{name(environment, "environment")},'
             f'"execution":{name(self.id, "execution", 1024)}'
@@ -141,6 +142,7 @@ class Execution(Scope):
     def _join(self, place: Place) -> None:
         self.joined = True
         self.id, self.path, self.attempt = place.execution, place.path, place.attempt
+        self.instance = place.instance
 
     def _begin(self, parent: Place | None) -> None:
         self._started = self.clock.now()
@@ -168,7 +170,7 @@ class Execution(Scope):
         if self.pulse is not None:
             self.pulse.remove(self)
         raised = error if isinstance(error, BaseException) else None
-        found = status or (status_of(raised) if raised is not None else self._concluded or "succeeded")
+        found = final(status or (status_of(raised) if raised is not None else self._concluded or "succeeded"))
         message = error if isinstance(error, str) else self._conclusion
         problem = told(raised, found) or self._problem
         if (
@@ -177,7 +179,7 @@ class Execution(Scope):
             and message is not None
             and found not in ("succeeded", "skipped")
         ):
-            problem = {"message": message}
+            problem = {"message": text(message)}
         started, self._started = self._started, 0
         if not self.joined:
             rest = fields(status=found, error=problem)
@@ -249,7 +251,7 @@ class Execution(Scope):
         """Say what a pipeline is, whether it runs or not."""
         to = delivery or process_delivery()
         place = environment or to.settings.environment
-        facts = {"kind": kind, "labels": labels and dict(labels), **declared(declaration)}
+        facts = {"kind": kind, "labels": _labels(labels), **declared(declaration)}
         head = f'"pipeline":{name(pipeline, "pipeline")},"environment":{name(place, "environment")}'
         to.tell(record.DECLARED, time.time_ns(), f"{{{head}{fields(**facts)}}}")
 
@@ -375,14 +377,24 @@ def _checked(facts: dict[str, Any]) -> dict[str, Any]:
     for argument in ("kind", "trigger"):
         if facts.get(argument) is not None:
             name(facts[argument], argument, 128)
-    for argument in ("parameters", "labels"):
-        if facts.get(argument) is not None:
-            if not isinstance(facts[argument], Mapping):
-                raise ValueError(f"{argument}: expected names with values, got {facts[argument]!r}")
-            facts[argument] = dict(facts[argument])
-    for label, value in (facts.get("labels") or {}).items():
+    if (link := facts.get("link")) is not None and (not isinstance(link, str) or len(link) > 2048):
+        raise ValueError(f"link: expected text of at most 2048 characters, got {shown(link)}")
+    facts["parameters"] = own(facts.get("parameters"), "parameters")
+    facts["labels"] = _labels(facts.get("labels"))
+    return {key: value for key, value in facts.items() if value is not None}
+
+
+def _labels(labels: Mapping[str, str | float | bool] | None) -> dict[str, str | float | bool] | None:
+    if labels is None:
+        return None
+    given: object = labels
+    if not isinstance(given, Mapping) or len(given) > 64:
+        raise ValueError(f"labels: expected at most 64 names with values, got {shown(labels)}")
+    found: dict[str, str | float | bool] = {}
+    for label in given:
         name(label, "labels", 128)
-        if not isinstance(value, str | int | float | bool):
-            raise ValueError(f"labels: expected text or a number for {label!r}, got {value!r}")
-    json(facts)
-    return facts
+        value: object = given[label]
+        if not isinstance(value, str | int | float) or (isinstance(value, float) and not isfinite(value)):
+            raise ValueError(f"labels: expected text or a number for {label!r}, got {shown(value)}")
+        found[label] = text(value) if isinstance(value, str) else value
+    return found

@@ -20,7 +20,7 @@ class Importance(IntEnum):
     PROGRESS = 0
     LOG = 1
     START = 2
-    """An end tells when its stage or run started, so that the row is right without this."""
+    """An end tells when its stage started, so that the row is right without this. A run's start tells more."""
     KEPT = 3
 
 
@@ -33,7 +33,7 @@ class Kind(NamedTuple):
 
 
 DECLARED = Kind(1, "pipeline.declared", Importance.KEPT)
-EXECUTION_STARTED = Kind(2, "pipeline.execution.started", Importance.START)
+EXECUTION_STARTED = Kind(2, "pipeline.execution.started", Importance.KEPT)
 EXECUTION_HEARTBEAT = Kind(3, "pipeline.execution.heartbeat", Importance.PROGRESS)
 EXECUTION_PROGRESSED = Kind(4, "pipeline.execution.progressed", Importance.PROGRESS)
 EXECUTION_FINISHED = Kind(5, "pipeline.execution.finished", Importance.KEPT)

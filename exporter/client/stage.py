@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from contextvars import Token
+from hashlib import blake2b
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -14,9 +15,9 @@ from exporter.client.complaints import complain
 from exporter.client.context import Place, enter, leave
 from exporter.client.decorating import decorated
 from exporter.client.failure import status_of, told
-from exporter.client.scope import Scope
+from exporter.client.scope import Scope, final
 from exporter.client.usage import Usage
-from exporter.client.wording import amount, count, fields, json, name
+from exporter.client.wording import NAME_LENGTH, amount, count, fields, json, name, names, shown, text
 
 if TYPE_CHECKING:
     from exporter.client.execution import Execution
@@ -47,9 +48,9 @@ class Stage(Scope):
         if index is not None and not isinstance(index, int):
             name(index, "index")
         if attempt is not None and not 1 <= (count(attempt, "attempt") or 0) <= 1_000_000:
-            raise ValueError(f"attempt: expected a number from 1, got {attempt!r}")
+            raise ValueError(f"attempt: expected a number from 1, got {shown(attempt)}")
         if depends_on:
-            depends_on = [each for each in depends_on if name(each, "depends_on")]
+            depends_on = names(depends_on, "depends_on")
         if kind is not None:
             name(kind, "kind", 128)
         if retries or retry_wait:
@@ -69,6 +70,7 @@ class Stage(Scope):
         self._process = 0
         self._started = 0
         self._path: tuple[str, ...] = ()
+        self._instance: str | None = None
         self._usage: Usage | None = None
 
     # Opening and closing
@@ -106,8 +108,10 @@ class Stage(Scope):
             self.attempt = execution.attempt
         self._stage = f',"stage":{name(self.name, "stage")}'
         head = execution._base + self._stage
-        if self.index is not None:
-            head += f',"index":{name(str(self.index), "index")}'
+        outer = parent._instance if isinstance(parent, Stage) else execution.instance
+        self._instance = _instance(outer, self.index)
+        if self._instance is not None:
+            head += f',"index":{name(self._instance, "index")}'
         if above:
             head += f',"parent":{json(above)}'
         self._head = f'{head},"attempt":{self.attempt}'
@@ -119,7 +123,7 @@ class Stage(Scope):
             return  # never begun, ended before, or begun by the process that this one was forked from
         ended = execution.clock.now()
         raised = error if isinstance(error, BaseException) else None
-        found = status or (status_of(raised) if raised is not None else self._concluded or "succeeded")
+        found = final(status or (status_of(raised) if raised is not None else self._concluded or "succeeded"))
         rest = f',"status":"{found}"'
         if self._in is not None or self._out is not None:
             rest += self._items()
@@ -139,7 +143,7 @@ class Stage(Scope):
         if self._problem is not None:
             return self._problem
         message = error if isinstance(error, str) else self._conclusion
-        return None if message is None or status == "succeeded" else {"message": message}
+        return None if message is None or status == "succeeded" else {"message": text(message)}
 
     def end_as(self, status: str, error: dict[str, Any] | None = None) -> None:
         """Tell that it ended, with an error in the API's own fields."""
@@ -230,8 +234,25 @@ class Stage(Scope):
         if execution is None:
             return Place(self.name, "default", "none", self._path)
         return Place(
-            execution.pipeline, execution.environment_name, execution.id, self._path, self.attempt or 1
+            execution.pipeline,
+            execution.environment_name,
+            execution.id,
+            self._path,
+            self.attempt or 1,
+            self._instance,
         )
+
+
+def _instance(outer: str | None, index: str | int | None) -> str | None:
+    """What tells the instances of a stage apart: the indexes of the stages around it, and its own."""
+    if index is None or outer is None:
+        return outer if index is None else str(index)
+    whole = f"{outer}/{index}"
+    return (
+        whole
+        if len(whole) <= NAME_LENGTH
+        else f"{whole[:230]}~{blake2b(whole.encode(), digest_size=8).hexdigest()}"
+    )
 
 
 class Attempts:
