@@ -123,7 +123,7 @@ def _problems(mapping: Mapping) -> Iterator[_Problem]:
     """What the types cannot tell."""
     try:
         ZoneInfo(mapping.timezone)
-    except (ZoneInfoNotFoundError, ValueError):
+    except (ZoneInfoNotFoundError, ValueError, OSError):
         yield _Problem("/timezone", f"no such time zone: {mapping.timezone!r}")
     for word, status in (mapping.statuses or {}).items():
         if status_of_word(status) is None:

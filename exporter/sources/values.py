@@ -15,6 +15,8 @@ from exporter.sources.mapping import Expression, Value
 from exporter.sources.paths import Record, fill, first, walk
 
 _PARTS = re.compile(r"(\.\d{6})\d+")
+_NEVER = "0000-00-00"
+"""What MySQL writes where there is no time."""
 
 
 class BadValue(ValueError):
@@ -75,9 +77,15 @@ def plain(value: Any) -> Any:
         return int(value) if value == value.to_integral_value() else float(value)
     if isinstance(value, bytes | memoryview):
         return bytes(value).hex()
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    return None if _is_nothing(value) else value
+
+
+def _is_nothing(value: Any) -> bool:
+    if isinstance(value, float):
+        return not math.isfinite(value)
+    return isinstance(value, str) and value.startswith(_NEVER)
 
 
 def number(value: Any) -> float:

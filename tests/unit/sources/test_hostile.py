@@ -6,15 +6,18 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
 import pytest
 
+from exporter.domain.events import ExecutionFinished
+from exporter.source_settings import SourceSetting
 from exporter.sources.batch import ROWS, Away
 from exporter.sources.cursor import Forgetful
 from exporter.sources.database import BadUrl, Database
-from exporter.sources.source import Source
+from exporter.sources.source import Source, opened
 from tests.support.sources import READ_AT, mapped, problems, reading, told
 
 MAPPING = """system: batches
@@ -208,6 +211,21 @@ def test_an_unknown_status_is_kept_as_a_word_and_open(file: Path, sqlite_url: st
             assert read.statuses("n")["2"] == "failed"
 
 
+def test_a_source_says_of_which_zone_times_without_one_are(file: Path) -> None:
+    with closing(sqlite3.connect(file)) as owner:
+        owner.execute("UPDATE runs SET ended = '2026-01-01 00:10:00', begun = '2025-07-01T00:00:00Z'")
+        owner.commit()
+    (file.parent / "m.yml").write_text(MAPPING)
+    setting = SourceSetting(
+        name="ours",
+        mapping=str(file.parent / "m.yml"),
+        url=f"sqlite:///{file}",
+        timezone="Asia/Kathmandu",
+    )
+    (ended,) = {event.time for event in told(opened(setting)) if isinstance(event.payload, ExecutionFinished)}
+    assert ended == datetime(2025, 12, 31, 18, 25, tzinfo=UTC)
+
+
 def test_an_end_before_its_start_is_an_end(file: Path, sqlite_url: str) -> None:
     with closing(sqlite3.connect(file)) as owner:
         owner.execute("UPDATE runs SET begun = ended + 5 WHERE id = 2")
@@ -237,7 +255,7 @@ def test_many_rows_are_never_held_together(tmp_path: Path) -> None:
     assert list(done[1:]) == sorted(done[1:])
 
 
-@pytest.mark.parametrize("url", ["nonsense", "sqlite://", "oracledb://x", "mysql://u@h/d"])
+@pytest.mark.parametrize("url", ["nonsense", "sqlite://", "oracledb://x", "mysql+mysqldb://u@h/d"])
 def test_a_url_that_cannot_be_read_from_is_refused_in_one_line(url: str) -> None:
     with pytest.raises(BadUrl) as told:
         Database(url)
