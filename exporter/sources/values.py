@@ -27,6 +27,8 @@ def evaluate(value: Value, record: Record, zone: tzinfo) -> Any:
     """What the expression gives, as JSON has it; None if there is nothing."""
     if isinstance(value, str):
         return plain(first(record, value))
+    if value.has is not None and any(first(record, path) is None for path in value.has):
+        return None
     found = _origin(value, record, zone)
     if value.match is not None and found is not None:
         found = _matched(value.match, found)
@@ -53,12 +55,20 @@ def _origin(value: Expression, record: Record, zone: tzinfo) -> Any:  # noqa: PL
         mine = first(record, value.nth)
         others = (Record(entry, record.root) for entry in record.before)
         return 1 + sum(first(other, value.nth) == mine for other in others)
+    if value.newest is not None:
+        return _newest(value.newest, record, zone)
     path = value.latest if value.latest is not None else value.earliest
     assert path is not None
     times = [moment(plain(told), zone) for _, told in walk(record, path) if told is not None]
     if not times:
         return None
     return max(times) if value.latest is not None else min(times)
+
+
+def _newest(words: Mapping[str, str], record: Record, zone: tzinfo) -> str | None:
+    told = {word: plain(first(record, path)) for word, path in words.items()}
+    times = {word: moment(found, zone) for word, found in told.items() if found is not None}
+    return max(times, key=lambda word: times[word], default=None)
 
 
 def _matched(pattern: str, found: Any) -> Any:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import json
 import shutil
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import psycopg
 from sqlalchemy import delete, func, select
@@ -99,6 +101,13 @@ class Reading:
         query = select(func.count()).where(schema.events.c.type.not_in(without))
         with self.store.engine.connect() as connection:
             return connection.execute(query).scalar_one()
+
+    def position(self, read: str) -> dict[str, Any]:
+        """What is remembered of a read."""
+        with self.store.engine.connect() as connection:
+            query = select(schema.source_cursors.c.state).where(schema.source_cursors.c.read == read)
+            found: dict[str, Any] = json.loads(connection.execute(query).scalar_one())
+            return found
 
     def forget(self) -> None:
         """Lose the positions, as with a database that was brought back from a backup."""
