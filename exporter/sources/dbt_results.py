@@ -19,13 +19,13 @@ MOST_MANIFEST_BYTES = 256 * 1024 * 1024
 
 _GOOD = frozenset({"success", "pass", "warn", "no-op"})
 _SELECTION = ("select", "exclude", "selector", "resource_types", "full_refresh", "empty")
+_MOST_SECONDS = 1e9
 _TESTS = ("test", "unit_test")
 
 
 class _Timing(Struct):
-    name: str = ""
-    started_at: str | None = None
-    completed_at: str | None = None
+    started_at: datetime | None = None
+    completed_at: datetime | None = None
 
 
 class _Result(Struct):
@@ -77,22 +77,19 @@ def document(path: Path) -> dict[str, Any]:
     manifest = _manifest(path.with_name("manifest.json"))
     ran = {result.unique_id for result in told.results}
     nodes = [_node(result, manifest, ran) for result in told.results]
-    worst = next((node for node in nodes if node["error"] is not None), None)
     started = told.metadata.invocation_started_at
+    elapsed = timedelta(seconds=max(0.0, min(told.elapsed_time, _MOST_SECONDS)))
     return {
         "invocation_id": told.metadata.invocation_id,
         "project": manifest.metadata.project_name or _project(told.results),
         "status": "failed" if any(_is_failing(result) for result in told.results) else "success",
-        "started_at": started or told.metadata.generated_at - timedelta(seconds=told.elapsed_time),
+        "started_at": started or told.metadata.generated_at - elapsed,
         "ended_at": told.metadata.generated_at,
         "dbt_version": told.metadata.dbt_version,
         "command": told.args.get("which"),
         "target": told.args.get("target"),
         # Variables are left out: they may be secret.
         "selection": {name: value for name in _SELECTION if (value := told.args.get(name))},
-        "error": None
-        if worst is None
-        else {"message": worst["error"]["message"], "node": worst["unique_id"]},
         "nodes": nodes,
     }
 
@@ -106,8 +103,7 @@ def _is_failing(result: _Result) -> bool:
 
 def _node(result: _Result, manifest: _Manifest, ran: set[str]) -> dict[str, Any]:
     resource = result.unique_id.partition(".")[0]
-    starts = [timing.started_at for timing in result.timing if timing.started_at]
-    ends = [timing.completed_at for timing in result.timing if timing.completed_at]
+    started, ended = _times(result)
     rows = (result.adapter_response or {}).get("rows_affected")
     known = manifest.nodes.get(result.unique_id) or manifest.unit_tests.get(result.unique_id)
     failed = result.status not in _GOOD and result.status != "skipped"
@@ -118,10 +114,8 @@ def _node(result: _Result, manifest: _Manifest, ran: set[str]) -> dict[str, Any]
         "name": None if known is None else known.name,
         "resource": resource,
         "status": result.status,
-        # Both are in one notation, so their order as text is that in time.
-        "started_at": min(starts, default=None),
-        "ended_at": max(ends, default=None),
-        "duration": result.execution_time,
+        "started_at": started,
+        "ended_at": ended,
         "rows": rows if isinstance(rows, int) and rows >= 0 else None,
         "relation": result.relation_name if result.status == "success" else None,
         "failures": result.failures if is_test and result.status in ("pass", "warn", "fail") else None,
@@ -129,6 +123,16 @@ def _node(result: _Result, manifest: _Manifest, ran: set[str]) -> dict[str, Any]
         "error": _error(message, is_test=is_test) if failed else None,
         "depends_on": [parent for parent in manifest.parent_map.get(result.unique_id, ()) if parent in ran],
     }
+
+
+def _times(result: _Result) -> tuple[datetime | None, datetime | None]:
+    """When a node began and ended. Its own time is longer than that of its parts: it gives back its connection."""
+    started = min((timing.started_at for timing in result.timing if timing.started_at), default=None)
+    ended = max((timing.completed_at for timing in result.timing if timing.completed_at), default=None)
+    if started is not None and result.execution_time is not None:
+        later = started + timedelta(seconds=max(0.0, min(result.execution_time, _MOST_SECONDS)))
+        ended = later if ended is None else max(ended, later)
+    return started, ended
 
 
 def _error(message: str, *, is_test: bool) -> dict[str, str | None]:
