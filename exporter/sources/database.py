@@ -54,6 +54,8 @@ class Database:
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
         if self.is_sqlite and self.file is None:
             raise BadUrl("a SQLite database needs a file, as in sqlite:////data/state.db")
+        # MySQL does as well, but reads the whole table for it.
+        self.compares_rows = parsed.get_backend_name() in ("sqlite", "postgresql", "postgres")
         self._immutable = False
         self._engine = self._sqlite() if self.is_sqlite else _server(parsed, search_path)
 

@@ -15,7 +15,13 @@ from exporter.domain import events as e
 from exporter.store import schema
 from tests.support.sources import STATE, problems, reading, source, told
 
-STATUSES = {"success": "succeeded", "pass": "succeeded", "warn": "succeeded", "error": "failed", "fail": "failed"}
+STATUSES = {
+    "success": "succeeded",
+    "pass": "succeeded",
+    "warn": "succeeded",
+    "error": "failed",
+    "fail": "failed",
+}
 
 
 def results(name: str) -> dict[str, Any]:
