@@ -161,12 +161,10 @@ class Pages:
         Not every database compares rows; there it is spelt out, a > x, or a = x and b > y.
         """
         columns = self._columns(order)[: len(place)]
-        behind: ColumnElement[bool] = columns[0] > place[0]
         if len(place) == 1:
-            return behind
+            return cast("ColumnElement[bool]", columns[0] > place[0])
         if self._database.compares_rows:
-            behind = tuple_(*columns) > tuple_(*(literal(value) for value in place))
-            return behind
+            return tuple_(*columns) > tuple_(*(literal(value) for value in place))
         steps = [
             and_(*(c == v for c, v in zip(columns[:n], place[:n], strict=True)), columns[n] > place[n])
             for n in range(len(columns))

@@ -6,9 +6,12 @@ import json
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
+from exporter.ingest.llm.prices import ModelPrice, PriceList
 from exporter.source_settings import SourceSetting
 from exporter.sources.source import Source, opened
+from exporter.store import schema
 from tests.support import openlineage
 from tests.support.sources import problems, reading, source, told
 
@@ -62,3 +65,14 @@ def test_what_openlineage_writes_to_a_file_is_what_it_sends(tmp_path: Path, name
     expected = {one.identity for one in openlineage.told(lines)}
     assert {one.identity for one in told(of)} == expected
     assert expected
+
+
+def test_calls_of_language_models_are_priced_as_those_of_the_api_are(file: Path, sqlite_url: str) -> None:
+    call = {"provider": "openai", "request_model": "gpt-4o", "input_tokens": 1_000_000}
+    file.write_text(event(1, "pipeline.llm.called", **call))
+    prices = PriceList(currency="USD", models=[ModelPrice(model="gpt-*", input=2.5, output=10.0)])
+    with reading(sqlite_url, source("cloudevents", file.parent), prices=prices) as read:
+        read.round()
+        with read.store.engine.connect() as connection:
+            body = connection.execute(select(schema.events.c.body)).scalar_one()
+        assert json.loads(body)["cost_usd"] == 2.5
