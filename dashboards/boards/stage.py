@@ -20,7 +20,7 @@ from exporter.catalogue.metrics import (
     STAGE_ITEMS,
     STAGE_RETRIES,
 )
-from exporter.catalogue.promql import gauge, increase, observed, quantile, rate
+from exporter.catalogue.promql import gauge, increase, observed, quantile, rate, total
 from exporter.domain.status import Status
 
 _FAILED = (Status.FAILED, Status.TIMED_OUT)
@@ -169,7 +169,14 @@ def _items() -> Panel:
     return timeseries(
         "Items a second",
         "What the stage took in and gave out. Bad: out falls while in stays.",
-        prom(rate(STAGE_ITEMS, "$__rate_interval", by=("direction",), where=ONE_STAGE), "{{direction}}"),
+        prom(
+            _where_told(
+                rate(STAGE_ITEMS, "$__rate_interval", by=("direction",), where=ONE_STAGE),
+                total(STAGE_ITEMS, by=("direction",), where=ONE_STAGE),
+                "direction",
+            ),
+            "{{direction}}",
+        ),
         unit="cps",
         interval="2m",
         no_value="This stage does not say how many items it handles.",
@@ -177,11 +184,21 @@ def _items() -> Panel:
     )
 
 
+def _where_told(expr: str, counted: str, *by: str) -> str:
+    """The query where its counter is above zero: every stage has the counter, told or not."""
+    return f"({expr}) and on ({', '.join(by)}) ({counted} > 0)"
+
+
 def _cpu() -> Panel:
     return timeseries(
         "CPU",
         "Cores that the stage's attempts used at the same time, on average.",
-        prom(rate(STAGE_CPU, "$__rate_interval", where=ONE_STAGE), "cores"),
+        prom(
+            _where_told(
+                rate(STAGE_CPU, "$__rate_interval", where=ONE_STAGE), total(STAGE_CPU, where=ONE_STAGE)
+            ),
+            "cores",
+        ),
         unit="short",
         interval="2m",
         no_value="This stage does not say what CPU time it uses.",
