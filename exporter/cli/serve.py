@@ -72,7 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
     host, port = listener.getsockname()[:2]
     log.info("listening", extra={"url": f"http://{host if ':' not in host else f'[{host}]'}:{port}"})
     config = uvicorn.Config(
-        create_app(told, store, own, reader, Sources(read, store, own)),
+        create_app(told, store, own, reader, Sources(read, store, own, prices=reader.prices)),
         http="httptools",
         log_config=None,
         access_log=False,

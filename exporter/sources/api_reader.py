@@ -13,6 +13,7 @@ from urllib.parse import quote, urlsplit
 import requests
 
 from exporter import __version__
+from exporter.sources import samples
 from exporter.sources.batch import Away, Batch, Missing
 from exporter.sources.cursor import Memory
 from exporter.sources.mapping import Mapping, Read
@@ -63,7 +64,7 @@ class ApiReader:
         """What is told now. Raises Away."""
         for read, translator in self._reads:
             for page in self._pages(read):
-                items = [page] if read.items is None else [v for _, v in walk(Record(page, page), read.items)]
+                items = _items(read, page)
                 batch = Batch(read.name, [], len(items))
                 for item in items:
                     told = self._told(read, translator, item, read_at)
@@ -84,7 +85,7 @@ class ApiReader:
         if self._ended.get(path) == repr(item):
             return Told()
         try:
-            document = self._get(path, {})
+            document = self._get(path, {}, read)
         except Missing as error:
             return Told(problems=[f"{read.name}: {error}"])
         told = translator.translate({"listed": item, **_object(document)}, "", read_at)
@@ -98,7 +99,7 @@ class ApiReader:
         assert read.get is not None
         parameters: dict[str, str] = {}
         for number in range(MOST_PAGES):
-            page = self._get(read.get, parameters)
+            page = self._get(read.get, parameters, read)
             yield page
             if read.pages is None:
                 return
@@ -115,12 +116,14 @@ class ApiReader:
                 parameters[read.pages.parameter] = str((number + 1) * read.pages.step)
         log.warning("only the first pages were read", extra={"read": read.name, "pages": MOST_PAGES})
 
-    def _get(self, path: str, parameters: dict[str, str]) -> Any:
+    def _get(self, path: str, parameters: dict[str, str], read: Read) -> Any:
         """The document at a path. Raises Away."""
         url = self._url + path
         key = f"{url}?{sorted(parameters.items())}"
         etag, known = self._kept.get(key, ("", None))
         headers = {"If-None-Match": etag} if etag else {}
+        if read.samples is not None:
+            headers["Accept"] = "text/plain"
         try:
             with self._session.get(
                 url, params=parameters, headers=headers, timeout=TIME_OUT, allow_redirects=False, stream=True
@@ -134,15 +137,29 @@ class ApiReader:
             raise Away(f"{urlsplit(url).netloc} does not answer: {type(error).__name__}") from error
         if len(body) > MOST_BYTES:
             raise Away(f"{path}: the answer has more than {MOST_BYTES} bytes")
-        try:
-            document = json.loads(body)
-        except (ValueError, RecursionError) as error:
-            raise Away(f"{path}: the answer is not JSON") from error
+        document = _document(body, path, read)
         if etag:
             self._kept[key] = (etag, document)
             while len(self._kept) > MOST_KEPT:
                 self._kept.pop(next(iter(self._kept)))
         return document
+
+
+def _document(body: bytes, path: str, read: Read) -> Any:
+    """What an answer holds. Raises Away."""
+    try:
+        if read.samples is not None:
+            return list(samples.rows(body.decode("utf-8", "replace"), read.samples))
+        return json.loads(body)
+    except (ValueError, RecursionError) as error:
+        expected = "JSON" if read.samples is None else f"as Prometheus reads it: {error}"
+        raise Away(f"{path}: the answer is not {expected}") from error
+
+
+def _items(read: Read, page: Any) -> list[Any]:
+    if read.samples is not None:
+        return list(page)
+    return [page] if read.items is None else [value for _, value in walk(Record(page, page), read.items)]
 
 
 def _check(answer: requests.Response, path: str) -> None:

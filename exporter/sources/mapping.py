@@ -9,15 +9,22 @@ from typing import Annotated, Literal, TypeAlias
 
 from msgspec import Meta, Struct
 
+EVENTS = ("cloudevents", "openlineage")
+"""Formats whose lines are events as clients send them."""
+
+LINES = ("jsonl", *EVENTS)
+"""Formats of files that lines are added to."""
+
 Constant: TypeAlias = str | int | float | bool
 
 
 class Expression(Struct, frozen=True, forbid_unknown_fields=True):
-    """Where a value comes from, and what is done to it. Exactly one of the first seven.
+    """Where a value comes from, and what is done to it. Exactly one of the first eight.
 
     `path`: column, or way into JSON: `a.b.0.c`; `*` is every entry, `-1` the last, `$` begins at the row or document,
     `@key` and `@position` are those of the entry itself, `{x}` stands for the value of `x`.
-    `minus`: seconds taken from a time.
+    `newest`: the word whose time is the latest; of equal ones the first. `has`:
+    nothing unless there is something at these paths. `minus`: seconds taken from a time.
     """
 
     path: str | None = None
@@ -27,6 +34,8 @@ class Expression(Struct, frozen=True, forbid_unknown_fields=True):
     latest: str | None = None
     earliest: str | None = None
     nth: str | None = None
+    newest: dict[str, str] | None = None
+    has: list[str] | None = None
     match: str | None = None
     words: dict[str, str] | None = None
     scale: float | None = None
@@ -244,7 +253,7 @@ class ResourcesMap(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
 
 
 class RecordsMap(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """How many records were found valid, and not, since the last check."""
+    """How many records were found valid, and not, since the last check; `failures` of them broke a `rule`."""
 
     pipeline: Value
     environment: Value | None = None
@@ -253,6 +262,8 @@ class RecordsMap(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     stage: Value | None = None
     valid: Value | None = None
     invalid: Value | None = None
+    rule: Value | None = None
+    failures: Value | None = None
     completeness: Value | None = None
     time: Value | None = None
 
@@ -289,6 +300,20 @@ class Pages(Struct, frozen=True, forbid_unknown_fields=True):
     step: Annotated[int, Meta(ge=1)] | None = None
 
 
+class Samples(Struct, frozen=True, forbid_unknown_fields=True):
+    """Which samples of a Prometheus text make a row.
+
+    `fields`: by field, a regular expression that a sample's whole name has to match; of several the greatest value
+    counts. `times`: the same for fields that are times in seconds since 1970, of which 0 is none. Samples are of one
+    row where their labels are the same, and what named groups of the expressions match. `parts`: labels that name a
+    part of a row, such as its stage.
+    """
+
+    times: Annotated[dict[str, str], Meta(max_length=64)]
+    fields: Annotated[dict[str, str], Meta(max_length=64)] = {}
+    parts: list[str] = []
+
+
 class Read(Struct, frozen=True, forbid_unknown_fields=True):
     """One thing to read again and again.
 
@@ -297,11 +322,11 @@ class Read(Struct, frozen=True, forbid_unknown_fields=True):
     Databases: `table` or `query`, `key` (unique, in the order in which rows are made), `changed` (time of the last
     change). `database`: files beside the one of the URL, such as `runs/*.db`.
     APIs: `get` (path), `items` (where the list is), `pages`, `detail` (path of one item's document).
-    Folders: `files` (pattern), `format`.
+    Folders: `files` (pattern), `format`. Events as clients send them (`cloudevents`, `openlineage`) emit themselves.
     """
 
     name: Annotated[str, Meta(pattern="^[a-z0-9_]{1,64}$")]
-    emits: Annotated[list[Emit], Meta(min_length=1, max_length=32)]
+    emits: Annotated[list[Emit], Meta(max_length=32)] = []
     rows: Literal["states", "events", "sums", "now"] = "states"
     table: str | None = None
     query: str | None = None
@@ -316,7 +341,8 @@ class Read(Struct, frozen=True, forbid_unknown_fields=True):
     pages: Pages | None = None
     detail: str | None = None
     files: str | None = None
-    format: Literal["json", "jsonl", "junit"] = "json"
+    format: Literal["json", "jsonl", "cloudevents", "openlineage", "junit", "dbt", "prometheus"] = "json"
+    samples: Samples | None = None
 
 
 class Mapping(Struct, frozen=True, forbid_unknown_fields=True):

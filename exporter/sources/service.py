@@ -13,6 +13,7 @@ from typing import Protocol
 from sqlalchemy.exc import SQLAlchemyError
 
 from exporter.domain.events import Event
+from exporter.ingest.llm.prices import PriceList, priced
 from exporter.sources.batch import Away, Batch
 from exporter.sources.cursor import Memory
 from exporter.sources.source import Source
@@ -53,12 +54,17 @@ class Sources:
         store: Store,
         observer: Observer,
         now: Callable[[], float] = time.time,
+        *,
+        prices: PriceList | None = None,
     ) -> None:
         self._stop = threading.Event()
         memory = Cursors(store.engine)
         for one in sources:
             observer.source_known(one.name)
-        self.loops = [Loop(one, store.writer, memory, observer, stop=self._stop, now=now) for one in sources]
+        self.loops = [
+            Loop(one, store.writer, memory, observer, stop=self._stop, now=now, prices=prices)
+            for one in sources
+        ]
         self._threads = [
             threading.Thread(target=loop.run, name=f"source-{loop.source.name}", daemon=True)
             for loop in self.loops
@@ -90,6 +96,7 @@ class Loop:
         *,
         stop: threading.Event,
         now: Callable[[], float],
+        prices: PriceList | None = None,
     ) -> None:
         self.source = source
         self._writer = writer
@@ -97,6 +104,7 @@ class Loop:
         self._observer = observer
         self._stop = stop
         self._now = now
+        self._prices = prices
         self._failures = 0
         self._complained: dict[str, float] = {}
 
@@ -159,7 +167,7 @@ class Loop:
                     return
 
     def _take(self, batch: Batch) -> None:
-        fresh = self.source.fresh(batch.events)
+        fresh = priced(self.source.fresh(batch.events), self._prices)
         for start in range(0, len(fresh), GROUP):
             part: list[Event] = fresh[start : start + GROUP]
             self._writer.submit(part).result()

@@ -60,18 +60,22 @@ class Told:
 class Translator(Values):
     """Translates what one read of a source gives."""
 
-    def translate(self, value: Any, row: str, read_at: datetime) -> Told:
-        """What one row or document tells; `row`: what it is found by. A part that cannot be read costs only itself."""
+    def translate(self, value: Any, row: str, read_at: datetime, shown: str | None = None) -> Told:
+        """What one row or document tells; `row`: what it is found by; `shown`: what to call it in messages.
+
+        A part that cannot be read costs only itself.
+        """
         told = Told()
-        # The same entry stands in document after document: only rows of databases have keys of their own.
-        keyed = self.mapping.reads_from == "database"
+        shown = f"{self.read.name} {row[:100]}" if shown is None else shown
+        # The same entry stands in document after document: only rows of databases and lines have keys of their own.
+        keyed = self.mapping.reads_from == "database" or self.read.format == "jsonl"
         for number_, emit in enumerate(self.read.emits):
             kind = kind_of(emit)
             for record in self.records(emit, value):
                 try:
                     self._take(told, emit, record, f"{number_}/{row if keyed else ''}", read_at)
                 except (BadValue, BadPath, BadSchedule, msgspec.ValidationError) as error:
-                    told.problems.append(f"{self.read.name} {row[:100]}: {kind}: {error}")
+                    told.problems.append(f"{shown}: {kind}: {error}")
         return told
 
     def records(self, emit: Emit, value: Any) -> Iterator[Record]:
@@ -129,7 +133,7 @@ class Translator(Values):
         if progress is not None and standing.is_open:
             payload = made(e.ExecutionProgressed, {**common, "execution": run, "progress": number(progress)})
             told.events.append(self._event(payload, read_at, *base, "progress", str(progress)))
-        if standing.status is Status.RUNNING and self.read.rows == "states":
+        if standing.status is Status.RUNNING and self.read.rows == "states" and self.read.format != "jsonl":
             minute = read_at.replace(second=0, microsecond=0)
             payload = made(e.ExecutionHeartbeat, {**common, "execution": run})
             told.events.append(self._event(payload, minute, *base, "alive", minute.isoformat()))
@@ -214,6 +218,8 @@ class Translator(Values):
             if status not in FINAL:
                 return
             fields |= {"status": status.value, "source_status": clean_name(word, 128)}
+        if "rule" in fields:
+            fields["rules"] = {clean_name(str(fields.pop("rule"))): whole(fields.pop("failures", 0))}
         for name in _COUNTS:
             if name in fields:
                 fields[name] = whole(fields[name])

@@ -5,18 +5,21 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import json
 import shutil
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import psycopg
 from sqlalchemy import delete, func, select
 
 from exporter.domain.events import Event
 from exporter.exposition.own import OwnMetrics
+from exporter.ingest.llm.prices import PriceList
 from exporter.source_settings import SourceSetting
 from exporter.sources import mapping_file
 from exporter.sources.cursor import Forgetful
@@ -66,11 +69,13 @@ def problems(of: Source, read_at: datetime = READ_AT) -> list[str]:
 class Reading:
     """A store with its writer, and sources that are read into it one round at a time."""
 
-    def __init__(self, store: Store, sources: Sequence[Source], own: OwnMetrics) -> None:
+    def __init__(
+        self, store: Store, sources: Sequence[Source], own: OwnMetrics, prices: PriceList | None = None
+    ) -> None:
         self.store = store
         self.own = own
         self.now = READ_AT.timestamp()
-        self.loops = Sources(sources, store, own, now=lambda: self.now).loops
+        self.loops = Sources(sources, store, own, now=lambda: self.now, prices=prices).loops
 
     def round(self, seconds: float = 30) -> list[float]:
         """Read each source once; how long each would wait now."""
@@ -100,6 +105,13 @@ class Reading:
         with self.store.engine.connect() as connection:
             return connection.execute(query).scalar_one()
 
+    def position(self, read: str) -> dict[str, Any]:
+        """What is remembered of a read."""
+        with self.store.engine.connect() as connection:
+            query = select(schema.source_cursors.c.state).where(schema.source_cursors.c.read == read)
+            found: dict[str, Any] = json.loads(connection.execute(query).scalar_one())
+            return found
+
     def forget(self) -> None:
         """Lose the positions, as with a database that was brought back from a backup."""
         with self.store.engine.begin() as connection:
@@ -111,13 +123,13 @@ class Reading:
 
 
 @contextmanager
-def reading(url: str, *sources: Source) -> Iterator[Reading]:
+def reading(url: str, *sources: Source, prices: PriceList | None = None) -> Iterator[Reading]:
     """Sources over a store whose writer runs."""
     own = OwnMetrics(process=False)
     store = Store.open(url, Limits(), observer=own)
     store.writer.start()
     try:
-        yield Reading(store, sources, own)
+        yield Reading(store, sources, own, prices)
     finally:
         store.writer.stop()
         for one in sources:
