@@ -30,6 +30,7 @@ from exporter.ingest.otlp import (
     metaflow,
     prefect,
 )
+from exporter.ingest.otlp.crowds import Crowds
 from exporter.ingest.otlp.wire import Batch, decode
 
 __all__ = ["Batch", "Reader", "decode", "mapping"]
@@ -65,6 +66,7 @@ class Reader:
             named=frozenset() if mapping is None else mapping.attributes,
         )
         self.calls = Calls(prices, self._guard)
+        self._crowds = Crowds()
 
     def kept(self, spans: list[Span]) -> list[Span]:
         """The spans that tell of pipelines, without what must not be kept."""
@@ -74,6 +76,12 @@ class Reader:
         self, span: Span, parent: Place | None, *, orphan: bool = False, child: Place | None = None
     ) -> Reading | None:
         """What a span means below a parent; None while that depends on a parent which is not known."""
+        reading = self._read(span, parent, orphan=orphan, child=child)
+        return None if reading is None else self._crowds.apart(span, reading)
+
+    def _read(
+        self, span: Span, parent: Place | None, *, orphan: bool, child: Place | None
+    ) -> Reading | None:
         rule = None if self._mapping is None else self._mapping.rule_of(span)
         if genai.is_call(span):
             return genai.read_call(span, parent, orphan=orphan)
