@@ -13,7 +13,6 @@ from typing import Protocol
 from sqlalchemy.exc import SQLAlchemyError
 
 from exporter.domain.events import Event
-from exporter.ingest.llm.prices import PriceList, priced
 from exporter.sources.batch import Away, Batch
 from exporter.sources.cursor import Memory
 from exporter.sources.source import Source
@@ -45,6 +44,10 @@ class Observer(Protocol):
     def source_down(self, source: str, reason: str) -> None: ...
 
 
+Taken = Callable[[Sequence[Event]], list[Event]]
+"""What is done to events on their way in."""
+
+
 class Sources:
     """The sources of a server. `start` begins to read, `stop` ends after the batch under way."""
 
@@ -54,15 +57,14 @@ class Sources:
         store: Store,
         observer: Observer,
         now: Callable[[], float] = time.time,
-        *,
-        prices: PriceList | None = None,
+        taken: Taken = list,
     ) -> None:
         self._stop = threading.Event()
         memory = Cursors(store.engine)
         for one in sources:
             observer.source_known(one.name)
         self.loops = [
-            Loop(one, store.writer, memory, observer, stop=self._stop, now=now, prices=prices)
+            Loop(one, store.writer, memory, observer, stop=self._stop, now=now, taken=taken)
             for one in sources
         ]
         self._threads = [
@@ -96,7 +98,7 @@ class Loop:
         *,
         stop: threading.Event,
         now: Callable[[], float],
-        prices: PriceList | None = None,
+        taken: Taken,
     ) -> None:
         self.source = source
         self._writer = writer
@@ -104,7 +106,7 @@ class Loop:
         self._observer = observer
         self._stop = stop
         self._now = now
-        self._prices = prices
+        self._taken = taken
         self._failures = 0
         self._complained: dict[str, float] = {}
 
@@ -167,10 +169,10 @@ class Loop:
                     return
 
     def _take(self, batch: Batch) -> None:
-        fresh = priced(self.source.fresh(batch.events), self._prices)
+        fresh = self.source.fresh(batch.events)
         for start in range(0, len(fresh), GROUP):
             part: list[Event] = fresh[start : start + GROUP]
-            self._writer.submit(part).result()
+            self._writer.submit(self._taken(part)).result()
             self.source.sent(part)
         self._observer.source_read(self.source.name, batch.rows, len(batch.problems), batch.done)
         if batch.problems:
