@@ -5,7 +5,7 @@ These types are the mapping's JSON Schema as well (`mapping.schema.json` is writ
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 from msgspec import Meta, Struct
 
@@ -13,10 +13,11 @@ Constant: TypeAlias = str | int | float | bool
 
 
 class Expression(Struct, frozen=True, forbid_unknown_fields=True):
-    """Where a value comes from, and what is done to it. Exactly one of the first seven.
+    """Where a value comes from, and what is done to it. Exactly one of the first eight.
 
     `path`: column, or way into JSON: `a.b.0.c`; `*` is every entry, `-1` the last, `$` begins at the row or document,
-    `@key` and `@position` are those of the entry itself, `{x}` stands for the value of `x`.
+    `@key` and `@position` are those of the entry itself, `@next` is the entry behind it, `{x}` stands for the value of
+    `x`. `join`: the texts of several values, one behind the other, if all are there.
     `minus`: seconds taken from a time.
     """
 
@@ -24,6 +25,7 @@ class Expression(Struct, frozen=True, forbid_unknown_fields=True):
     constant: Constant | None = None
     format: str | None = None
     first: list[Value] | None = None
+    join: list[Value] | None = None
     latest: str | None = None
     earliest: str | None = None
     nth: str | None = None
@@ -146,7 +148,10 @@ class PipelineMap(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
 
 
 class StreamMap(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What went through a stream. `operation` and `count` add up; `watermark` and `buffer_depth` are what is so."""
+    """What went through a stream. `operation` and `count` add up; `watermark` and `buffer_depth` are what is so.
+
+    `so_far`: what adds up are totals since a beginning, and what they grew by since they were last read is told.
+    """
 
     pipeline: Value
     stream: Value
@@ -166,6 +171,7 @@ class StreamMap(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     target_rate: Value | None = None
     phase: Value | None = None
     time: Value | None = None
+    so_far: bool = False
 
 
 class LlmMap(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -261,12 +267,13 @@ class Emit(Struct, frozen=True, forbid_unknown_fields=True):
     """What one row, or each entry of a list inside it, tells. Exactly one kind.
 
     `each`: the list. `newest_first`: it is walked from its end. `when`: only where these paths have one of these
-    values. `has`: only where there is something at these paths.
+    values; `unless`: not where one has. `has`: only where there is something at these paths.
     """
 
     each: str | None = None
     newest_first: bool = False
     when: dict[str, list[Constant | None]] | None = None
+    unless: dict[str, list[Constant | None]] | None = None
     has: list[str] | None = None
     execution: ExecutionMap | None = None
     stage: StageMap | None = None
@@ -289,6 +296,22 @@ class Pages(Struct, frozen=True, forbid_unknown_fields=True):
     step: Annotated[int, Meta(ge=1)] | None = None
 
 
+class Document(Struct, frozen=True, forbid_unknown_fields=True):
+    """Another document of an API's item: a path, to `get` or to `post` a `body` to; `{x}` is a value of the item.
+
+    `when`: only of items where these paths have one of these values; `unless`: not where one has. `each`: one for
+    every entry of a list of the item, whose values fill the path. `unchanging`: it is asked for once.
+    """
+
+    get: str | None = None
+    post: str | None = None
+    body: dict[str, Any] | None = None
+    when: dict[str, list[Constant | None]] | None = None
+    unless: dict[str, list[Constant | None]] | None = None
+    each: str | None = None
+    unchanging: bool = False
+
+
 class Read(Struct, frozen=True, forbid_unknown_fields=True):
     """One thing to read again and again.
 
@@ -296,7 +319,9 @@ class Read(Struct, frozen=True, forbid_unknown_fields=True):
     added up; `now` is read whole each time.
     Databases: `table` or `query`, `key` (unique, in the order in which rows are made), `changed` (time of the last
     change). `database`: files beside the one of the URL, such as `runs/*.db`.
-    APIs: `get` (path), `items` (where the list is), `pages`, `detail` (path of one item's document).
+    APIs: `get` (path) or `post` with its `body`, `items` (where the list is), `pages`, `detail` (path of one item's
+    document), `documents` (further ones, by the name under which they are put into the item). `newest_by`: a time by
+    which the list is sorted, newest first; it is read down to what was read before, less `settle_seconds`.
     Folders: `files` (pattern), `format`.
     """
 
@@ -312,9 +337,13 @@ class Read(Struct, frozen=True, forbid_unknown_fields=True):
     optional: bool = False
     database: str | None = None
     get: str | None = None
+    post: str | None = None
+    body: dict[str, Any] | None = None
     items: str | None = None
     pages: Pages | None = None
+    newest_by: str | None = None
     detail: str | None = None
+    documents: dict[Annotated[str, Meta(pattern="^[a-z0-9_]{1,64}$")], Document] | None = None
     files: str | None = None
     format: Literal["json", "jsonl", "junit"] = "json"
 

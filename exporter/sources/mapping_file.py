@@ -31,7 +31,7 @@ KINDS = (
     "records",
 )
 _UNKNOWN = re.compile(r"unknown field `([^`]+)`")
-_ORIGINS = ("path", "constant", "format", "first", "latest", "earliest", "nth")
+_ORIGINS = ("path", "constant", "format", "first", "join", "latest", "earliest", "nth")
 
 
 class BadMapping(ValueError):
@@ -140,8 +140,10 @@ def _problems(mapping: Mapping) -> Iterator[_Problem]:
 
 
 def _read_problems(mapping: Mapping, read: Read, place: str) -> Iterator[_Problem]:
-    needed = {"database": ("table", "query"), "api": ("get",), "folder": ("files",)}[mapping.reads_from]
-    given = [name for name in ("table", "query", "get", "files") if getattr(read, name) is not None]
+    needed = {"database": ("table", "query"), "api": ("get", "post"), "folder": ("files",)}[
+        mapping.reads_from
+    ]
+    given = [name for name in ("table", "query", "get", "post", "files") if getattr(read, name) is not None]
     if len(given) != 1 or given[0] not in needed:
         yield _Problem(place, f"expected {' or '.join(needed)}, as it reads from a {mapping.reads_from}")
     if mapping.reads_from == "database" and read.rows != "now" and not read.key:
@@ -154,8 +156,28 @@ def _read_problems(mapping: Mapping, read: Read, place: str) -> Iterator[_Proble
         yield _Problem(f"{place}/query", "expected no semicolon at its end")
     if read.database is not None and (read.rows != "events" or len(read.key or ()) != 1):
         yield _Problem(f"{place}/database", "of several files only events with one key can be read")
+    yield from _api_problems(read, place)
     if read.pages is not None and (read.pages.next is None) == (read.pages.step is None):
         yield _Problem(f"{place}/pages", "expected either next or step")
+
+
+def _api_problems(read: Read, place: str) -> Iterator[_Problem]:
+    if read.body is not None and read.post is None:
+        yield _Problem(f"{place}/body", "only what is posted has a body")
+    if read.newest_by is not None:
+        yield from _path_problems(read.newest_by, f"{place}/newest_by")
+        if read.pages is None:
+            yield _Problem(f"{place}/newest_by", "expected pages as well: it says where they end")
+    for name, document in (read.documents or {}).items():
+        at = f"{place}/documents/{name}"
+        if (document.get is None) == (document.post is None):
+            yield _Problem(at, "expected either get or post")
+        if document.body is not None and document.post is None:
+            yield _Problem(f"{at}/body", "only what is posted has a body")
+        for path in (document.each, *(document.when or ()), *(document.unless or ())):
+            yield from _path_problems(path, at)
+        for path in placeholders(document.get or document.post or ""):
+            yield from _path_problems(path, at)
 
 
 def _emit_problems(read: Read, emit: Emit, place: str) -> Iterator[_Problem]:
@@ -165,7 +187,9 @@ def _emit_problems(read: Read, emit: Emit, place: str) -> Iterator[_Problem]:
         return
     if read.rows == "sums" and kinds != ["stream"]:
         yield _Problem(place, "sums are told of streams only")
-    for path in (emit.each, *(emit.when or ()), *(emit.has or ())):
+    if emit.stream is not None and emit.stream.so_far and read.get is None and read.post is None:
+        yield _Problem(f"{place}/stream/so_far", "totals so far are read from APIs only")
+    for path in (emit.each, *(emit.when or ()), *(emit.unless or ()), *(emit.has or ())):
         yield from _path_problems(path, place)
     yield from _value_problems(getattr(emit, kinds[0]), f"{place}/{kinds[0]}")
     quiet = None if emit.execution is None else emit.execution.quiet
@@ -201,16 +225,21 @@ def _expression_problems(value: Value, place: str) -> Iterator[_Problem]:
         yield from _path_problems(getattr(value, name), f"{place}/{name}")
     for path in () if value.format is None else placeholders(value.format):
         yield from _path_problems(path, f"{place}/format")
-    for position, inner in enumerate(value.first or ()):
-        yield from _expression_problems(inner, f"{place}/first/{position}")
+    for name in ("first", "join"):
+        for position, inner in enumerate(getattr(value, name) or ()):
+            yield from _expression_problems(inner, f"{place}/{name}/{position}")
     if value.match is not None:
-        try:
-            groups = re.compile(value.match).groups
-        except re.error as error:
-            yield _Problem(f"{place}/match", f"not a regular expression: {error}")
-        else:
-            if groups != 1:
-                yield _Problem(f"{place}/match", "expected one group in parentheses")
+        yield from _match_problems(value.match, f"{place}/match")
+
+
+def _match_problems(pattern: str, place: str) -> Iterator[_Problem]:
+    try:
+        groups = re.compile(pattern).groups
+    except re.error as error:
+        yield _Problem(place, f"not a regular expression: {error}")
+    else:
+        if groups != 1:
+            yield _Problem(place, "expected one group in parentheses")
 
 
 def _path_problems(path: str | None, place: str) -> Iterator[_Problem]:

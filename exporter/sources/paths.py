@@ -1,4 +1,4 @@
-"""Paths into rows and documents: `a.b.0.c`, with `*`, `-1`, `$`, `@key`, `@position` and `{x}`."""
+"""Paths into rows and documents: `a.b.0.c`, with `*`, `-1`, `$`, `@key`, `@position`, `@next` and `{x}`."""
 
 from __future__ import annotations
 
@@ -27,6 +27,8 @@ class Record:
     position: int | None = None
     before: tuple[Any, ...] = ()
     """Entries that were walked before this one."""
+    following: Any = None
+    """The entry that is walked behind this one."""
 
 
 @lru_cache(maxsize=4096)
@@ -77,6 +79,8 @@ def walk(record: Record, path: str) -> Iterator[tuple[str | None, Any]]:
     value = record.value
     if steps and steps[0] == "$":
         value, steps = record.root, steps[1:]
+    elif steps and steps[0] == "@next":
+        value, steps = record.following, steps[1:]
     elif steps == ("@key",):
         yield None, record.key
         return

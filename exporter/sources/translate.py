@@ -47,11 +47,20 @@ _PLAIN: dict[str, type[Payload]] = {
 _COUNTS = ("input_tokens", "output_tokens", "cached_tokens", "valid", "invalid", "bytes", "attempt")
 
 
+@dataclass(frozen=True, slots=True)
+class Total:
+    """What went through a stream since a beginning."""
+
+    payload: e.StreamMeasured
+    time: datetime
+
+
 @dataclass(slots=True)
 class Told:
-    """What rows told: events, whether something in them may still change, and what could not be read."""
+    """What rows told: events, totals, whether something in them may still change, and what could not be read."""
 
     events: list[Event] = field(default_factory=list)
+    totals: list[Total] = field(default_factory=list)
     is_open: bool = False
     problems: list[str] = field(default_factory=list)
 
@@ -86,7 +95,14 @@ class Translator(Values):
             if emit.newest_first:
                 entries.reverse()
             found = [
-                Record(entry, value, key, position, tuple(before for _, before in entries[:position]))
+                Record(
+                    entry,
+                    value,
+                    key,
+                    position,
+                    tuple(before for _, before in entries[:position]),
+                    entries[position + 1][1] if position + 1 < len(entries) else None,
+                )
                 for position, (key, entry) in enumerate(entries)
             ]
         return (record for record in found if fits(emit, record))
@@ -99,6 +115,9 @@ class Translator(Values):
         elif emit.stream is not None:
             payload, time = self.measurement(emit.stream, record)
             at = time or read_at
+            if emit.stream.so_far:
+                told.totals.append(Total(payload, at))
+                return
             place = row if time is not None else f"{row}/{read_at.isoformat()}"
             content = msgspec.json.encode(payload, order="deterministic").decode()
             told.events.append(self._event(payload, at, "stream", place, str(record.position), content))

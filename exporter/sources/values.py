@@ -47,6 +47,9 @@ def _origin(value: Expression, record: Record, zone: tzinfo) -> Any:  # noqa: PL
         return fill(value.format, record)
     if value.first is not None:
         return next((f for f in (evaluate(v, record, zone) for v in value.first) if f is not None), None)
+    if value.join is not None:
+        parts = [evaluate(inner, record, zone) for inner in value.join]
+        return None if any(part is None for part in parts) else "".join(str(part) for part in parts)
     if value.nth is not None:
         mine = first(record, value.nth)
         others = (Record(entry, record.root) for entry in record.before)
