@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 import requests
 
 from exporter import __version__
+from exporter.sources.api_access import Access
 from exporter.sources.batch import Away, Missing
 from exporter.sources.paths import Record, first, placeholders
 
@@ -24,6 +28,10 @@ MOST_BYTES = 16 * 1024 * 1024
 
 MOST_KEPT = 2000
 """Answers kept with their ETag."""
+
+
+class Busy(Away):
+    """The API asks for patience."""
 
 
 class Unfilled(Exception):
@@ -47,14 +55,14 @@ class Question:
 class ApiClient:
     """Asks one API. Sends ETags back, keeps to Retry-After, follows no redirects."""
 
-    def __init__(self, url: str, token: str | None) -> None:
-        self._url = url.rstrip("/")
+    def __init__(self, access: Access) -> None:
+        self.url = access.url
+        self.clock = datetime.now(UTC)
+        self._access = access
         self._session = requests.Session()
+        self._session.auth = access
         self._session.headers["User-Agent"] = f"pipeline-exporter/{__version__}"
         self._session.headers["Accept"] = "application/json"
-        if token is not None:
-            scheme = "" if " " in token else "Bearer "
-            self._session.headers["Authorization"] = scheme + token
         self._kept: OrderedDict[str, tuple[str, Any]] = OrderedDict()
 
     def close(self) -> None:
@@ -70,10 +78,11 @@ class ApiClient:
                 if answer.status_code == 304 and etag:
                     return known
                 _check(answer, question.path)
+                self.clock = _date(answer) or datetime.now(UTC)
                 body = answer.raw.read(MOST_BYTES + 1, decode_content=True)
                 etag = answer.headers.get("ETag", "")
         except requests.RequestException as error:
-            raise Away(f"{urlsplit(self._url).netloc} does not answer: {type(error).__name__}") from error
+            raise Away(f"{urlsplit(self.url).netloc} does not answer: {type(error).__name__}") from error
         document = _decoded(body, question.path)
         if etag:
             self._kept[key] = (etag, document)
@@ -81,10 +90,34 @@ class ApiClient:
                 self._kept.popitem(last=False)
         return document
 
-    def _sent(self, question: Question, headers: dict[str, str]) -> requests.Response:
+    @contextmanager
+    def _sent(self, question: Question, headers: dict[str, str]) -> Iterator[requests.Response]:
+        self._log_in()
+        with self._asked(question, headers) as answer:
+            if answer.status_code != HTTPStatus.UNAUTHORIZED or not self._access.forget():
+                yield answer
+                return
+        self._log_in()
+        with self._asked(question, headers) as answer:
+            yield answer
+
+    def _log_in(self) -> None:
+        login = self._access.login
+        if login is None or not self._access.must_log_in:
+            return
+        with self._asked(Question(login.post, body=self._access.credentials), {}) as answer:
+            if answer.status_code != HTTPStatus.CREATED:
+                _check(answer, login.post)
+            told = _decoded(answer.raw.read(MOST_BYTES + 1, decode_content=True), login.post)
+        token = first(Record(told, told), login.token)
+        if not isinstance(token, str) or not token.isprintable():
+            raise Away(f"{login.post}: there is no token at {login.token!r}")
+        self._access.admit(token)
+
+    def _asked(self, question: Question, headers: dict[str, str]) -> requests.Response:
         return self._session.request(
             "GET" if question.body is None else "POST",
-            self._url + question.path,
+            self.url + question.path,
             params=question.parameters,
             json=question.body,
             headers=headers,
@@ -135,11 +168,20 @@ def _decoded(body: bytes, path: str) -> Any:
 
 def _check(answer: requests.Response, path: str) -> None:
     if answer.status_code in (429, 503):
-        raise Away(f"{path}: HTTP {answer.status_code}", _seconds(answer.headers.get("Retry-After")))
+        raise Busy(f"{path}: HTTP {answer.status_code}", _seconds(answer.headers.get("Retry-After")))
     if answer.status_code == 404:
         raise Missing(f"{path}: HTTP 404")
     if answer.status_code != 200:
         raise Away(f"{path}: HTTP {answer.status_code}")
+
+
+def _date(answer: requests.Response) -> datetime | None:
+    """The server's clock."""
+    try:
+        found = parsedate_to_datetime(answer.headers.get("Date", ""))
+    except (TypeError, ValueError):
+        return None
+    return found if found.tzinfo is not None else None
 
 
 def _seconds(retry_after: str | None) -> float | None:

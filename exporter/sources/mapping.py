@@ -131,6 +131,16 @@ class SettledMap(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     time: Value | None = None
 
 
+class GraphMap(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Stages of a pipeline, told by a list. `depends_on`: those that each waits for; or `leads_to`: those behind it."""
+
+    each: str
+    stage: Value
+    depends_on: Value | None = None
+    leads_to: Value | None = None
+    kind: Value | None = None
+
+
 class PipelineMap(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What a pipeline is. `cron` or `every_seconds`: when it is due."""
 
@@ -144,6 +154,7 @@ class PipelineMap(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     every_seconds: Value | None = None
     timezone: Value | None = None
     labels: dict[str, Value] | None = None
+    stages: GraphMap | None = None
     time: Value | None = None
 
 
@@ -289,18 +300,46 @@ class Emit(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Pages(Struct, frozen=True, forbid_unknown_fields=True):
-    """How an API's list goes on: by a cursor in the answer (`next`), or by counting (`step`)."""
+    """How an API's list goes on: by a cursor in the answer (`next`), or by counting (`step`).
+
+    A `step` shorter than a page lets pages overlap, for lists whose items move. `total`: where the answer says how
+    many items there are.
+    """
 
     parameter: str
     next: str | None = None
     step: Annotated[int, Meta(ge=1)] | None = None
+    total: str | None = None
+
+
+class Since(Struct, frozen=True, forbid_unknown_fields=True):
+    """An API's list can be asked for what has changed since a time: by this parameter.
+
+    `begin_seconds`: how far back the first reading goes.
+    """
+
+    parameter: str
+    begin_seconds: Annotated[float, Meta(gt=0, le=1e9)] = 604_800
+
+
+class Login(Struct, frozen=True, forbid_unknown_fields=True):
+    """An API gives a token to users: they `post` their name and password, in these fields, and `token` is where it is.
+
+    Only if the URL names a user.
+    """
+
+    post: str
+    user: str = "username"
+    password: str = "password"
+    token: str = "token"
 
 
 class Document(Struct, frozen=True, forbid_unknown_fields=True):
     """Another document of an API's item: a path, to `get` or to `post` a `body` to; `{x}` is a value of the item.
 
     `when`: only of items where these paths have one of these values; `unless`: not where one has. `each`: one for
-    every entry of a list of the item, whose values fill the path. `unchanging`: it is asked for once.
+    every entry of a list of the item, whose values fill the path. `unchanging`: it is asked for once. `optional`: if
+    it cannot be had, the item is told without it.
     """
 
     get: str | None = None
@@ -310,6 +349,7 @@ class Document(Struct, frozen=True, forbid_unknown_fields=True):
     unless: dict[str, list[Constant | None]] | None = None
     each: str | None = None
     unchanging: bool = False
+    optional: bool = False
 
 
 class Read(Struct, frozen=True, forbid_unknown_fields=True):
@@ -322,6 +362,8 @@ class Read(Struct, frozen=True, forbid_unknown_fields=True):
     APIs: `get` (path) or `post` with its `body`, `items` (where the list is), `pages`, `detail` (path of one item's
     document), `documents` (further ones, by the name under which they are put into the item). `newest_by`: a time by
     which the list is sorted, newest first; it is read down to what was read before, less `settle_seconds`.
+    `since`: a parameter by which only what has changed is asked for. Items and documents have `@url`, the API's
+    address.
     Folders: `files` (pattern), `format`.
     """
 
@@ -342,6 +384,7 @@ class Read(Struct, frozen=True, forbid_unknown_fields=True):
     items: str | None = None
     pages: Pages | None = None
     newest_by: str | None = None
+    since: Since | None = None
     detail: str | None = None
     documents: dict[Annotated[str, Meta(pattern="^[a-z0-9_]{1,64}$")], Document] | None = None
     files: str | None = None
@@ -352,7 +395,8 @@ class Mapping(Struct, frozen=True, forbid_unknown_fields=True):
     """A mapping file.
 
     `system`: what its runs are shown to come from. `statuses`: words that this system means otherwise than they
-    sound. `timezone`: of times that tell none. `search_path`: schemas of PostgreSQL with its tables.
+    sound. `timezone`: of times that tell none. `search_path`: schemas of PostgreSQL with its tables. `login`: how
+    a user gets a token of an API.
     """
 
     system: Annotated[str, Meta(pattern="^[a-z0-9_.-]{1,64}$")]
@@ -361,6 +405,7 @@ class Mapping(Struct, frozen=True, forbid_unknown_fields=True):
     description: str = ""
     statuses: dict[str, str] | None = None
     timezone: str = "UTC"
+    login: Login | None = None
     search_path: (
         Annotated[list[Annotated[str, Meta(pattern="^[A-Za-z0-9_]{1,63}$")]], Meta(max_length=8)] | None
     ) = None

@@ -14,7 +14,7 @@ import yaml
 
 from exporter.domain.status import status_of_word
 from exporter.ingest.refusal import field_error
-from exporter.sources.mapping import Emit, Expression, Mapping, Read, Value
+from exporter.sources.mapping import Document, Emit, Expression, GraphMap, Mapping, Read, Value
 from exporter.sources.paths import BadPath, placeholders, steps_of
 
 KINDS = (
@@ -125,6 +125,8 @@ def _problems(mapping: Mapping) -> Iterator[_Problem]:
         ZoneInfo(mapping.timezone)
     except (ZoneInfoNotFoundError, ValueError):
         yield _Problem("/timezone", f"no such time zone: {mapping.timezone!r}")
+    if mapping.login is not None:
+        yield from _path_problems(mapping.login.token, "/login/token")
     for word, status in (mapping.statuses or {}).items():
         if status_of_word(status) is None:
             yield _Problem(f"/statuses/{word}", f"expected a status, got {status!r}")
@@ -159,6 +161,8 @@ def _read_problems(mapping: Mapping, read: Read, place: str) -> Iterator[_Proble
     yield from _api_problems(read, place)
     if read.pages is not None and (read.pages.next is None) == (read.pages.step is None):
         yield _Problem(f"{place}/pages", "expected either next or step")
+    if read.pages is not None:
+        yield from _path_problems(read.pages.total, f"{place}/pages/total")
 
 
 def _api_problems(read: Read, place: str) -> Iterator[_Problem]:
@@ -168,16 +172,23 @@ def _api_problems(read: Read, place: str) -> Iterator[_Problem]:
         yield from _path_problems(read.newest_by, f"{place}/newest_by")
         if read.pages is None:
             yield _Problem(f"{place}/newest_by", "expected pages as well: it says where they end")
+    if read.since is not None and (read.get is None or (read.pages is not None and read.pages.step is None)):
+        yield _Problem(f"{place}/since", "expected a list to get, with pages that are counted if it has any")
+    if read.since is not None and read.newest_by is not None:
+        yield _Problem(f"{place}/since", "expected either since or newest_by")
     for name, document in (read.documents or {}).items():
-        at = f"{place}/documents/{name}"
-        if (document.get is None) == (document.post is None):
-            yield _Problem(at, "expected either get or post")
-        if document.body is not None and document.post is None:
-            yield _Problem(f"{at}/body", "only what is posted has a body")
-        for path in (document.each, *(document.when or ()), *(document.unless or ())):
-            yield from _path_problems(path, at)
-        for path in placeholders(document.get or document.post or ""):
-            yield from _path_problems(path, at)
+        yield from _document_problems(document, f"{place}/documents/{name}")
+
+
+def _document_problems(document: Document, place: str) -> Iterator[_Problem]:
+    if (document.get is None) == (document.post is None):
+        yield _Problem(place, "expected either get or post")
+    if document.body is not None and document.post is None:
+        yield _Problem(f"{place}/body", "only what is posted has a body")
+    for path in (document.each, *(document.when or ()), *(document.unless or ())):
+        yield from _path_problems(path, place)
+    for path in placeholders(document.get or document.post or ""):
+        yield from _path_problems(path, place)
 
 
 def _emit_problems(read: Read, emit: Emit, place: str) -> Iterator[_Problem]:
@@ -202,6 +213,8 @@ def _value_problems(told: Any, place: str) -> Iterator[_Problem]:
     if isinstance(told, str | Expression):
         yield from _expression_problems(told, place)
     elif isinstance(told, msgspec.Struct):
+        if isinstance(told, GraphMap):
+            yield from _graph_problems(told, place)
         for name in told.__struct_fields__:
             if name not in ("seconds", "status") or hasattr(told, "pipeline"):
                 yield from _value_problems(getattr(told, name), f"{place}/{name}")
@@ -211,6 +224,11 @@ def _value_problems(told: Any, place: str) -> Iterator[_Problem]:
     elif isinstance(told, dict):
         for key, value in told.items():
             yield from _value_problems(value, f"{place}/{key}")
+
+
+def _graph_problems(told: GraphMap, place: str) -> Iterator[_Problem]:
+    if told.depends_on is not None and told.leads_to is not None:
+        yield _Problem(place, "expected either depends_on or leads_to")
 
 
 def _expression_problems(value: Value, place: str) -> Iterator[_Problem]:

@@ -16,8 +16,9 @@ from exporter.domain.schedule import BadSchedule
 from exporter.domain.status import FINAL, Status
 from exporter.domain.text import clean_name
 from exporter.sources.fields import after_quiet, fits, kind_of, made, whole, with_schedule
+from exporter.sources.graph import graph
 from exporter.sources.lifecycle import Sign, steps
-from exporter.sources.mapping import Emit, ExecutionMap, StageMap, StreamMap
+from exporter.sources.mapping import Emit, ExecutionMap, PipelineMap, StageMap, StreamMap
 from exporter.sources.paths import BadPath, Record, walk
 from exporter.sources.record_values import Values
 from exporter.sources.values import BadValue, moment, number
@@ -225,8 +226,10 @@ class Translator(Values):
         mapped, type_ = getattr(emit, kind), _PLAIN[kind]
         fields = self.fields_of(mapped, record)
         time = fields.pop("time", None)
-        if type_ is e.PipelineDeclared:
+        if isinstance(mapped, PipelineMap):
             with_schedule(fields)
+            if mapped.stages is not None:
+                fields["stages"] = graph(self, mapped.stages, record)
         if type_ is e.StageSettled:
             word = str(fields["status"])
             status = self.status_of(word)
