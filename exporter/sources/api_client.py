@@ -13,7 +13,7 @@ from urllib.parse import quote, urlsplit
 import requests
 
 from exporter import __version__
-from exporter.sources.batch import Away, Missing
+from exporter.sources.batch import Away, Broken, Missing
 from exporter.sources.paths import Record, first, placeholders
 
 TIME_OUT = (5.0, 20.0)
@@ -138,8 +138,10 @@ def _check(answer: requests.Response, path: str) -> None:
         raise Away(f"{path}: HTTP {answer.status_code}", _seconds(answer.headers.get("Retry-After")))
     if answer.status_code == 404:
         raise Missing(f"{path}: HTTP 404")
-    if answer.status_code != 200:
+    if answer.status_code in (401, 403):
         raise Away(f"{path}: HTTP {answer.status_code}")
+    if answer.status_code != 200:
+        raise Broken(f"{path}: HTTP {answer.status_code}")
 
 
 def _seconds(retry_after: str | None) -> float | None:
