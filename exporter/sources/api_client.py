@@ -17,7 +17,7 @@ import requests
 
 from exporter import __version__
 from exporter.sources.api_access import Access
-from exporter.sources.batch import Away, Missing
+from exporter.sources.batch import Away, Broken, Missing
 from exporter.sources.paths import Record, first, placeholders
 
 TIME_OUT = (5.0, 20.0)
@@ -171,8 +171,10 @@ def _check(answer: requests.Response, path: str) -> None:
         raise Busy(f"{path}: HTTP {answer.status_code}", _seconds(answer.headers.get("Retry-After")))
     if answer.status_code == 404:
         raise Missing(f"{path}: HTTP 404")
-    if answer.status_code != 200:
+    if answer.status_code in (401, 403):
         raise Away(f"{path}: HTTP {answer.status_code}")
+    if answer.status_code != 200:
+        raise Broken(f"{path}: HTTP {answer.status_code}")
 
 
 def _date(answer: requests.Response) -> datetime | None:

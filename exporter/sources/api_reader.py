@@ -6,6 +6,7 @@ import json
 import logging
 from collections import OrderedDict
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import Any
@@ -14,12 +15,12 @@ from exporter.sources.api_access import Access
 from exporter.sources.api_client import ApiClient, Busy, Question, Unfilled, body_for, path_for
 from exporter.sources.api_pages import Newest, Pages
 from exporter.sources.api_since import Since
-from exporter.sources.batch import Away, Batch, Missing
+from exporter.sources.batch import Away, Batch, Broken, Missing
 from exporter.sources.cursor import Memory, Position
 from exporter.sources.fields import is_about
 from exporter.sources.growth import Growth
 from exporter.sources.mapping import Document, Mapping, Read
-from exporter.sources.paths import Record, walk
+from exporter.sources.paths import Record, entries, first
 from exporter.sources.translate import Told, Total, Translator
 from exporter.store.cursors import Overtaken
 
@@ -28,6 +29,9 @@ MOST_ENDED = 20_000
 
 MOST_UNCHANGING = 5000
 """Documents kept because they never change."""
+
+MOST_NUMBERS = 16
+"""Numbered documents of one entry."""
 
 log = logging.getLogger(__name__)
 
@@ -113,7 +117,7 @@ class ApiReader:
             whole = self._with_documents(read, item, missed)
         except Unfilled:
             return Told(problems=[f"{read.name}: an item has nothing to fill {read.detail} with"])
-        except Missing as error:
+        except (Broken, Missing) as error:
             return Told(problems=[f"{read.name}: {error}"])
         told = translator.translate(whole, "", read_at)
         told.problems.extend(missed)
@@ -123,7 +127,7 @@ class ApiReader:
     def _is_over(read: Read, told: Told) -> bool:
         """Whether an item that stays as it is has nothing more to tell. Its documents may be costly to ask for."""
         has_documents = read.detail is not None or read.documents is not None
-        return has_documents and not (told.is_open or told.problems or told.totals)
+        return has_documents and read.rows != "now" and not (told.is_open or told.problems)
 
     def _with_documents(self, read: Read, item: Any, missed: list[str]) -> Any:
         """An item with all that is asked for besides; what could do without is `missed`. Raises Away, Unfilled."""
@@ -149,16 +153,16 @@ class ApiReader:
         return whole
 
     def _document(self, document: Document, item: Record) -> Any:
-        """A document of an item, or of each entry of a list in it; None if the item has none."""
+        """A document of an item, or a list of those of the entries of a list in it; None if the item has none."""
         if not is_about(document, item):
             return None
         if document.each is None:
             return self._answer(document, item)
-        entries = [
-            Record(entry, item.value, key, position)
-            for position, (key, entry) in enumerate(walk(item, document.each))
+        return [
+            {"entry": one.value, "above": one.above, "answer": self._answer(document, one)}
+            for key, entry, above in entries(item, document.each)
+            for one in _numbered(document, Record(entry, item.value, key, above=above))
         ]
-        return [self._answer(document, entry) for entry in entries]
 
     def _answer(self, document: Document, item: Record) -> Any:
         path = document.get or document.post
@@ -175,12 +179,23 @@ class ApiReader:
         try:
             answer = self._client.ask(question)
         except Missing:
-            return None  # a value that is needed of it is missed, and named, where it is needed
+            answer = None  # a value that is needed of it is missed, and named, where it is needed
         if document.unchanging:
             self._unchanging[key] = answer
             while len(self._unchanging) > MOST_UNCHANGING:
                 self._unchanging.popitem(last=False)
         return answer
+
+
+def _numbered(document: Document, entry: Record) -> Iterator[Record]:
+    """The entry, or one for each number that is asked for; of many the last."""
+    if document.below is None:
+        yield entry
+        return
+    end = first(entry, document.below)
+    if isinstance(end, int):
+        for number in range(max(0, end - MOST_NUMBERS), end):
+            yield replace(entry, number=number)
 
 
 def _content(read: Read, item: Any) -> bytes:

@@ -19,7 +19,7 @@ from exporter.sources.cursor import Memory
 from exporter.sources.mapping import Read
 from exporter.sources.translate import Total, Translator
 
-MOST_TOTALS = 5000
+MOST_TOTALS = 20_000
 """Totals that are remembered; beyond that those that were not told of for the longest time are forgotten."""
 
 _OF_ONE = ("environment", "pipeline", "execution", "stream", "direction", "stage")
@@ -27,10 +27,11 @@ _AMOUNTS = ("bytes", "files", "commits", "dead_letters")
 
 
 class Claim(msgspec.Struct, frozen=True):
-    """What is being sent. `grown_from`: the totals before, which make it another event than the next like it."""
+    """What is being sent. `counter` and `grown_from`, the totals before, make it another event than one like it."""
 
     time: datetime
     payload: StreamMeasured
+    counter: str
     grown_from: str
 
 
@@ -81,7 +82,7 @@ class Growth:
 
     def _grown(self, total: Total) -> Claim | None:
         payload = total.payload
-        key = "\x1f".join(str(getattr(payload, name) or "") for name in _OF_ONE)
+        key = "\x1f".join((*(str(getattr(payload, name) or "") for name in _OF_ONE), total.counter))
         before = self.state.totals.pop(key, {})
         now = _amounts(payload)
         # Less than before: the source began to count anew.
@@ -91,13 +92,14 @@ class Growth:
         fields: dict[str, Any] = {name: grown.get(name) or None for name in _AMOUNTS}
         events = {name[7:]: count for name, count in grown.items() if name.startswith("events ") and count}
         changed = msgspec.structs.replace(payload, **fields, events=events or None)
-        return Claim(total.time, changed, msgspec.json.encode(before, order="sorted").decode())
+        return Claim(total.time, changed, key, msgspec.json.encode(before, order="sorted").decode())
 
     def _events(self) -> list[Event]:
         return [
             self.translator.sum_event(
                 claim.payload,
                 claim.time,
+                claim.counter,
                 claim.grown_from,
                 claim.time.isoformat(),
                 msgspec.json.encode(claim.payload, order="deterministic").decode(),
@@ -113,7 +115,7 @@ class Growth:
 
 def tells_totals(read: Read) -> bool:
     """Whether some of what it reads are totals so far."""
-    return any(emit.stream is not None and emit.stream.so_far for emit in read.emits)
+    return any(emit.stream is not None and emit.stream.so_far is not None for emit in read.emits)
 
 
 def _amounts(payload: StreamMeasured) -> dict[str, int]:

@@ -12,12 +12,21 @@ from msgspec import Meta, Struct
 Constant: TypeAlias = str | int | float | bool
 
 
+class Lookup(Struct, frozen=True, forbid_unknown_fields=True):
+    """What is told elsewhere of a value: in the entry of `list` that has it at `key`, at `value`."""
+
+    list: str
+    key: str
+    value: str
+
+
 class Expression(Struct, frozen=True, forbid_unknown_fields=True):
     """Where a value comes from, and what is done to it. Exactly one of the first eight.
 
     `path`: column, or way into JSON: `a.b.0.c`; `*` is every entry, `-1` the last, `$` begins at the row or document,
-    `@key` and `@position` are those of the entry itself, `@next` is the entry behind it, `{x}` stands for the value of
-    `x`. `join`: the texts of several values, one behind the other, if all are there.
+    `@key` and `@position` are those of the entry itself, `@next` is the entry behind it, `@above` the one around it,
+    `{x}` stands for the value of `x`. `join`: the texts of several values, one behind the other, if all are there.
+    `latest` and `earliest`: `match` picks from each of the times. `plus`: added to a number.
     `minus`: seconds taken from a time.
     """
 
@@ -31,7 +40,9 @@ class Expression(Struct, frozen=True, forbid_unknown_fields=True):
     nth: str | None = None
     match: str | None = None
     words: dict[str, str] | None = None
+    lookup: Lookup | None = None
     scale: float | None = None
+    plus: float | None = None
     minus: Value | None = None
 
 
@@ -161,7 +172,8 @@ class PipelineMap(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
 class StreamMap(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What went through a stream. `operation` and `count` add up; `watermark` and `buffer_depth` are what is so.
 
-    `so_far`: what adds up are totals since a beginning, and what they grew by since they were last read is told.
+    `so_far`: what adds up are totals since a beginning, and what they grew by since they were last read is told. Its
+    value names the counter, where several of them are one stream, or one is begun anew.
     """
 
     pipeline: Value
@@ -182,7 +194,7 @@ class StreamMap(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     target_rate: Value | None = None
     phase: Value | None = None
     time: Value | None = None
-    so_far: bool = False
+    so_far: Value | None = None
 
 
 class LlmMap(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -338,8 +350,10 @@ class Document(Struct, frozen=True, forbid_unknown_fields=True):
     """Another document of an API's item: a path, to `get` or to `post` a `body` to; `{x}` is a value of the item.
 
     `when`: only of items where these paths have one of these values; `unless`: not where one has. `each`: one for
-    every entry of a list of the item, whose values fill the path. `unchanging`: it is asked for once. `optional`: if
-    it cannot be had, the item is told without it.
+    every entry of a list of the item, whose values fill the path; what is put into the item is a list of `entry`, the
+    entry `above` it, and `answer`. `below`: one for each whole number from 0 up to before this value, the last 16;
+    it is `@number` in the path. `unchanging`: it is asked for once. `optional`: if it cannot be had, the item is told
+    without it.
     """
 
     get: str | None = None
@@ -348,6 +362,7 @@ class Document(Struct, frozen=True, forbid_unknown_fields=True):
     when: dict[str, list[Constant | None]] | None = None
     unless: dict[str, list[Constant | None]] | None = None
     each: str | None = None
+    below: str | None = None
     unchanging: bool = False
     optional: bool = False
 

@@ -185,7 +185,7 @@ def _document_problems(document: Document, place: str) -> Iterator[_Problem]:
         yield _Problem(place, "expected either get or post")
     if document.body is not None and document.post is None:
         yield _Problem(f"{place}/body", "only what is posted has a body")
-    for path in (document.each, *(document.when or ()), *(document.unless or ())):
+    for path in (document.each, document.below, *(document.when or ()), *(document.unless or ())):
         yield from _path_problems(path, place)
     for path in placeholders(document.get or document.post or ""):
         yield from _path_problems(path, place)
@@ -198,7 +198,7 @@ def _emit_problems(read: Read, emit: Emit, place: str) -> Iterator[_Problem]:
         return
     if read.rows == "sums" and kinds != ["stream"]:
         yield _Problem(place, "sums are told of streams only")
-    if emit.stream is not None and emit.stream.so_far and read.get is None and read.post is None:
+    if emit.stream is not None and emit.stream.so_far is not None and read.get is None and read.post is None:
         yield _Problem(f"{place}/stream/so_far", "totals so far are read from APIs only")
     for path in (emit.each, *(emit.when or ()), *(emit.unless or ()), *(emit.has or ())):
         yield from _path_problems(path, place)
@@ -246,6 +246,9 @@ def _expression_problems(value: Value, place: str) -> Iterator[_Problem]:
     for name in ("first", "join"):
         for position, inner in enumerate(getattr(value, name) or ()):
             yield from _expression_problems(inner, f"{place}/{name}/{position}")
+    if value.lookup is not None:
+        for name in ("list", "key", "value"):
+            yield from _path_problems(getattr(value.lookup, name), f"{place}/lookup/{name}")
     if value.match is not None:
         yield from _match_problems(value.match, f"{place}/match")
 

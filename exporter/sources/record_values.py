@@ -42,7 +42,7 @@ class Values:
         fields: dict[str, Any] = dict(self.common_of(mapped, record))
         for name in mapped.__struct_fields__:
             value = getattr(mapped, name)
-            if name in fields or value is None or isinstance(value, bool | GraphMap):
+            if name in fields or value is None or name == "so_far" or isinstance(value, GraphMap):
                 continue
             if isinstance(value, ErrorMap):
                 found: Any = self.error_of(value, record)

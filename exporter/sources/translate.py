@@ -19,7 +19,7 @@ from exporter.sources.fields import after_quiet, fits, kind_of, made, whole, wit
 from exporter.sources.graph import graph
 from exporter.sources.lifecycle import Sign, steps
 from exporter.sources.mapping import Emit, ExecutionMap, PipelineMap, StageMap, StreamMap
-from exporter.sources.paths import BadPath, Record, walk
+from exporter.sources.paths import BadPath, Record, entries
 from exporter.sources.record_values import Values
 from exporter.sources.values import BadValue, moment, number
 
@@ -54,6 +54,7 @@ class Total:
 
     payload: e.StreamMeasured
     time: datetime
+    counter: str
 
 
 @dataclass(slots=True)
@@ -90,21 +91,23 @@ class Translator(Values):
         if emit.each is None:
             found = [whole]
         else:
-            entries = list(walk(whole, emit.each))
-            if len(entries) == 1 and isinstance(entries[0][1], list):
-                entries = [(str(number_), entry) for number_, entry in enumerate(entries[0][1])]
+            listed = list(entries(whole, emit.each))
+            if len(listed) == 1 and isinstance(listed[0][1], list):
+                listed = [(str(number_), entry, None) for number_, entry in enumerate(listed[0][1])]
             if emit.newest_first:
-                entries.reverse()
+                listed.reverse()
+            values = [entry for _, entry, _ in listed]
             found = [
                 Record(
                     entry,
                     value,
                     key,
                     position,
-                    tuple(before for _, before in entries[:position]),
-                    entries[position + 1][1] if position + 1 < len(entries) else None,
+                    tuple(values[:position]),
+                    values[position + 1] if position + 1 < len(values) else None,
+                    above,
                 )
-                for position, (key, entry) in enumerate(entries)
+                for position, (key, entry, above) in enumerate(listed)
             ]
         return (record for record in found if fits(emit, record))
 
@@ -116,8 +119,9 @@ class Translator(Values):
         elif emit.stream is not None:
             payload, time = self.measurement(emit.stream, record)
             at = time or read_at
-            if emit.stream.so_far:
-                told.totals.append(Total(payload, at))
+            if emit.stream.so_far is not None:
+                counter = self.value_of(emit.stream.so_far, record)
+                told.totals.append(Total(payload, at, "" if counter is None else str(counter)))
                 return
             place = row if time is not None else f"{row}/{read_at.isoformat()}"
             content = msgspec.json.encode(payload, order="deterministic").decode()
