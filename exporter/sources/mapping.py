@@ -282,7 +282,8 @@ class ResourcesMap(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
 
 
 class RecordsMap(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """How many records were found valid, and not, since the last check; `failures` of them broke a `rule`."""
+    """How many records were found valid, and not, since the last check. `rule`: one that they were held against, with
+    its `failures`."""
 
     pipeline: Value
     environment: Value | None = None
@@ -291,9 +292,9 @@ class RecordsMap(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     stage: Value | None = None
     valid: Value | None = None
     invalid: Value | None = None
+    completeness: Value | None = None
     rule: Value | None = None
     failures: Value | None = None
-    completeness: Value | None = None
     time: Value | None = None
 
 
@@ -439,7 +440,8 @@ class Mapping(Struct, frozen=True, forbid_unknown_fields=True):
 
     `system`: what its runs are shown to come from. `statuses`: words that this system means otherwise than they
     sound. `timezone`: of times that tell none. `search_path`: schemas of PostgreSQL with its tables. `login`: how
-    a user gets a token of an API.
+    a user gets a token of an API. `namespace`: of executions that are told in other ways as well, by which they are
+    known to be the same; default: the source's own.
     """
 
     system: Annotated[str, Meta(pattern="^[a-z0-9_.-]{1,64}$")]
@@ -449,6 +451,7 @@ class Mapping(Struct, frozen=True, forbid_unknown_fields=True):
     statuses: dict[str, str] | None = None
     timezone: str = "UTC"
     login: Login | None = None
+    namespace: Annotated[str, Meta(pattern="^[a-z0-9_.-]{1,64}$")] | None = None
     search_path: (
         Annotated[list[Annotated[str, Meta(pattern="^[A-Za-z0-9_]{1,63}$")]], Meta(max_length=8)] | None
     ) = None

@@ -15,7 +15,7 @@ from exporter.domain.identity import event_identity
 from exporter.domain.schedule import BadSchedule
 from exporter.domain.status import FINAL, Status
 from exporter.domain.text import clean_name
-from exporter.sources.fields import after_quiet, fits, kind_of, made, whole, with_schedule
+from exporter.sources.fields import after_quiet, fits, kind_of, made, whole, with_rule, with_schedule
 from exporter.sources.graph import graph
 from exporter.sources.lifecycle import Sign, steps
 from exporter.sources.mapping import Emit, ExecutionMap, PipelineMap, StageMap, StreamMap
@@ -244,11 +244,11 @@ class Translator(Values):
             if status not in FINAL:
                 return
             fields |= {"status": status.value, "source_status": clean_name(word, 128)}
-        if "rule" in fields:
-            fields["rules"] = {clean_name(str(fields.pop("rule"))): whole(fields.pop("failures", 0))}
         for name in _COUNTS:
             if name in fields:
                 fields[name] = whole(fields[name])
+        if type_ is e.RecordsChecked:
+            with_rule(fields)
         payload = made(type_, fields)
         at = read_at if time is None else moment(time, self.zone)
         content = msgspec.json.encode(payload, order="deterministic").decode()
@@ -258,7 +258,7 @@ class Translator(Values):
 
     def _event(self, payload: Payload, time: datetime, *told: str) -> Event:
         identity = event_identity(f"source\x1f{self.source}", "\x1f".join((self.read.name, *told)))
-        return Event(identity, time, self.mapping.system, self.source, payload)
+        return Event(identity, time, self.mapping.system, self.mapping.namespace or self.source, payload)
 
     def sum_event(self, payload: e.StreamMeasured, time: datetime, *told: str) -> Event:
         """What a stretch of rows adds up to; `told` names the stretch."""
