@@ -82,7 +82,7 @@ def stages() -> Panel:
 
 def _stage_columns() -> list[Json]:
     return [
-        by_name("Stage", min_width=120, links=[links.to_stage(links.VALUE)]),
+        by_name("Stage", min_width=180, links=[links.to_stage(links.VALUE)]),
         by_regex("^(Attempts|Retries)$", width=82, decimals=0),
         by_name(
             "Failed",
