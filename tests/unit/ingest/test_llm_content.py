@@ -87,7 +87,9 @@ def test_what_a_mapping_file_asks_for_stays() -> None:
 )
 def test_what_quotes_a_prompt_in_a_trace_loses_the_quotation(quote: str) -> None:
     message = f"could not answer: {quote}"
-    thrown = SpanEvent(0, "exception", {"exception.message": message, "exception.stacktrace": f"Trace\n{message}"})
+    thrown = SpanEvent(
+        0, "exception", {"exception.message": message, "exception.stacktrace": f"Trace\n{message}"}
+    )
     call = span(2, 1, f"chat {quote}", attributes=CALL | INPUT, failed=True, message=message, events=[thrown])
     root = span(1, 0, f"run {quote}", attributes={"note": message}, message=message, events=[thrown])
     for kept in Reader().kept([call, root]):
@@ -103,7 +105,11 @@ def test_what_quotes_a_prompt_in_a_trace_loses_the_quotation(quote: str) -> None
 
 def test_names_of_models_roles_and_tools_are_no_quotations() -> None:
     model = "gpt-5-mini-2026-10-01"
-    request = {"model": model, "messages": [{"role": "user", "content": "hi"}], "tools": [{"name": "look_up_order"}]}
+    request = {
+        "model": model,
+        "messages": [{"role": "user", "content": "hi"}],
+        "tools": [{"name": "look_up_order"}],
+    }
     told = {"input.value": json.dumps(request), "output.value": f"a model_name: {model} look_up_order user"}
     about = {"openinference.span.kind": "LLM", "llm.model_name": model, **told}
     (kept,) = Reader().kept([span(1, 0, f"look_up_order user {model}", attributes=about)])
@@ -172,7 +178,14 @@ def test_nothing_of_it_reaches_the_database(sqlite_url: str) -> None:
                 [
                     span(3, 2, "chat m", attributes=CALL | INPUT, failed=True, events=[thrown]),
                     span(2, 1, f"ask {PROMPT}", attributes={"gen_ai.agent.task": PROMPT}),
-                    span(1, 0, "run", attributes={"traceloop.entity.input": PROMPT}, failed=True, events=[thrown]),
+                    span(
+                        1,
+                        0,
+                        "run",
+                        attributes={"traceloop.entity.input": PROMPT},
+                        failed=True,
+                        events=[thrown],
+                    ),
                     span(5, 4, "waits", trace=2, attributes=CALL | INPUT),
                 ]
             )
