@@ -58,6 +58,9 @@ _PLAIN = re.compile(
 DEEPEST = 16
 """Values within values that are looked through."""
 
+_ABOUT = frozenset({"error", "generation_info", "headers", "metadata", "response_metadata", "usage"})
+"""What requests and answers hold beside what was said: the message of an error is no prompt."""
+
 _PARAMETERS = ("llm.invocation_parameters", "embedding.invocation_parameters")
 
 
@@ -190,8 +193,12 @@ def _texts(value: Any, depth: int = DEEPEST) -> Iterator[str]:
             yield value
         else:
             yield from _texts(told, depth - 1)
-    elif isinstance(value, list | dict) and depth:
-        for item in value.values() if isinstance(value, dict) else value:
+    elif isinstance(value, dict) and depth:
+        for key, item in value.items():
+            if key not in _ABOUT:
+                yield from _texts(item, depth - 1)
+    elif isinstance(value, list) and depth:
+        for item in value:
             yield from _texts(item, depth - 1)
 
 

@@ -73,7 +73,8 @@ class PriceFile:
         except BadFile as error:
             self._observer.source_down(SOURCE, "row")
             log.warning(
-                "prices cannot be read, those before hold on", extra={"source": SOURCE, "reason": str(error)[:500]}
+                "prices cannot be read, those before hold on",
+                extra={"source": SOURCE, "reason": str(error)[:500]},
             )
             return
         self._observer.source_up(SOURCE, self._now())

@@ -14,13 +14,14 @@ RUN = 4
 """Words in a row that are a quotation. Fewer are said by many."""
 
 SHORTEST = 12
-"""Characters of a prompt of fewer words that is looked for as a whole; `user` and `gpt-5` are no prompts."""
+"""Characters of a prompt of fewer words that is looked for as a whole. What has no blank in it is a name, not a prompt."""
 
 MOST = 1_000_000
 """Characters of what was said that are compared, so that nobody waits."""
 
 REMOVED = "[prompt removed]"
-_WORD = re.compile(r"[^\W_]+")
+_WORD = re.compile(r"\w+(?:[-.]\w+)*")
+"""The name of a model or a tool is one word, as `gpt-5-mini-2026-10-01` or `look_up_order`."""
 _ESCAPE = re.compile(r"\\[nrt]")
 
 
@@ -44,7 +45,7 @@ class Quotes:
             words = [found.group().lower() for found in _WORD.finditer(_plain(one[:left]))]
             left -= len(one)
             size = min(RUN, len(words))
-            if size >= 2 and len(one.strip()) >= SHORTEST:
+            if size >= 2 and len(one) >= SHORTEST and " " in one.strip():
                 known = runs.get(size)
                 if known is None:
                     known = runs[size] = self._runs(size)

@@ -79,9 +79,7 @@ class Reader:
         reading = self._read(span, parent, orphan=orphan, child=child)
         return None if reading is None else self._crowds.apart(span, reading)
 
-    def _read(
-        self, span: Span, parent: Place | None, *, orphan: bool, child: Place | None
-    ) -> Reading | None:
+    def _read(self, span: Span, parent: Place | None, *, orphan: bool, child: Place | None) -> Reading | None:
         rule = None if self._mapping is None else self._mapping.rule_of(span)
         if genai.is_call(span):
             return genai.read_call(span, parent, orphan=orphan)

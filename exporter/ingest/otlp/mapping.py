@@ -100,7 +100,9 @@ def _asked_for(rule: Rule) -> Iterator[str]:
 
 def _templates(rule: Rule) -> Iterator[tuple[str, str]]:
     """The templates of a rule, with the pointers to them."""
-    told: list[tuple[str, str | None]] = [(key, getattr(rule, key)) for key in ("pipeline", "execution", "kind")]
+    told: list[tuple[str, str | None]] = [
+        (key, getattr(rule, key)) for key in ("pipeline", "execution", "kind")
+    ]
     told += [(f"labels/{key.replace('/', '~1')}", value) for key, value in rule.labels.items()]
     for position, stage in enumerate(rule.stages or ()):
         told += [

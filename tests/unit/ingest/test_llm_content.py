@@ -87,7 +87,9 @@ def test_what_a_mapping_file_asks_for_stays() -> None:
 )
 def test_what_quotes_a_prompt_in_a_trace_loses_the_quotation(quote: str) -> None:
     message = f"could not answer: {quote}"
-    thrown = SpanEvent(0, "exception", {"exception.message": message, "exception.stacktrace": f"Trace\n{message}"})
+    thrown = SpanEvent(
+        0, "exception", {"exception.message": message, "exception.stacktrace": f"Trace\n{message}"}
+    )
     call = span(2, 1, f"chat {quote}", attributes=CALL | INPUT, failed=True, message=message, events=[thrown])
     root = span(1, 0, f"run {quote}", attributes={"note": message}, message=message, events=[thrown])
     for kept in Reader().kept([call, root]):
@@ -102,10 +104,24 @@ def test_what_quotes_a_prompt_in_a_trace_loses_the_quotation(quote: str) -> None
 
 
 def test_names_of_models_roles_and_tools_are_no_quotations() -> None:
-    request = {"model": "gpt-5", "messages": [{"role": "user", "content": "hi"}], "tools": [{"name": "look_up"}]}
-    about = {"openinference.span.kind": "LLM", "input.value": json.dumps(request), "llm.model_name": "gpt-5"}
-    (kept,) = Reader().kept([span(1, 0, "look_up user gpt-5", attributes=about)])
-    assert kept.name == "look_up user gpt-5"
+    model = "gpt-5-mini-2026-10-01"
+    request = {
+        "model": model,
+        "messages": [{"role": "user", "content": "hi"}],
+        "tools": [{"name": "look_up_order"}],
+    }
+    told = {"input.value": json.dumps(request), "output.value": f"a model_name: {model} look_up_order user"}
+    about = {"openinference.span.kind": "LLM", "llm.model_name": model, **told}
+    (kept,) = Reader().kept([span(1, 0, f"look_up_order user {model}", attributes=about)])
+    assert kept.name == f"look_up_order user {model}"
+    assert kept.attributes["llm.model_name"] == model
+
+
+def test_an_error_in_an_answer_is_no_quotation() -> None:
+    answer = {"content": "", "response_metadata": {"error": {"message": "the server had an error"}}}
+    about = {"openinference.span.kind": "LLM", "output.value": json.dumps(answer)}
+    (kept,) = Reader().kept([span(1, attributes=about, failed=True, message="500: the server had an error")])
+    assert kept.message == "500: the server had an error"
 
 
 def test_values_that_never_end_are_looked_through_as_far_as_need_be() -> None:
@@ -162,7 +178,14 @@ def test_nothing_of_it_reaches_the_database(sqlite_url: str) -> None:
                 [
                     span(3, 2, "chat m", attributes=CALL | INPUT, failed=True, events=[thrown]),
                     span(2, 1, f"ask {PROMPT}", attributes={"gen_ai.agent.task": PROMPT}),
-                    span(1, 0, "run", attributes={"traceloop.entity.input": PROMPT}, failed=True, events=[thrown]),
+                    span(
+                        1,
+                        0,
+                        "run",
+                        attributes={"traceloop.entity.input": PROMPT},
+                        failed=True,
+                        events=[thrown],
+                    ),
                     span(5, 4, "waits", trace=2, attributes=CALL | INPUT),
                 ]
             )
