@@ -30,9 +30,13 @@ class Delivery:
         self._sender: Sender | None = None
         self._starting = threading.Lock()
 
-    def tell(self, kind: Kind, time: int, data: str, started: int = 0) -> None:
+    def number(self) -> int:
+        """A number for an event: with the same one it may be told twice, and is delivered once."""
+        return self._spool.number()
+
+    def tell(self, kind: Kind, time: int, data: str, started: int = 0, number: int = 0) -> None:
         """Keep an event until it is delivered. `data`: JSON object in ASCII; times in ns."""
-        self._spool.tell(kind, time, started, data)
+        self._spool.tell(kind, time, started, data, number)
         if self._sender is None:
             self._start()
 
@@ -74,7 +78,11 @@ class Disabled(Delivery):
     def __init__(self, settings: ClientSettings) -> None:
         self.settings = settings
 
-    def tell(self, kind: Kind, time: int, data: str, started: int = 0) -> None:
+    def number(self) -> int:
+        """Any."""
+        return 1
+
+    def tell(self, kind: Kind, time: int, data: str, started: int = 0, number: int = 0) -> None:
         """Nothing."""
 
     def flush(self, seconds: float = PATIENCE) -> bool:  # noqa: ARG002 - as its base

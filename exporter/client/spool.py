@@ -65,7 +65,11 @@ class Spool:
             segment.forget()
         self._begin()
 
-    def tell(self, kind: Kind, time: int, started: int, data: str) -> None:
+    def number(self) -> int:
+        """A number for an event: with the same one it may be told twice, and is delivered once."""
+        return next(self._numbers)
+
+    def tell(self, kind: Kind, time: int, started: int, data: str, number: int = 0) -> None:
         """Add an event, its JSON in ASCII."""
         if len(data) > MOST_DATA:
             complain(
@@ -74,7 +78,7 @@ class Spool:
                 again=True,
             )
             return
-        raw = HEAD.pack(kind[0], next(self._numbers), time, started) + data.encode("ascii")
+        raw = HEAD.pack(kind[0], number or next(self._numbers), time, started) + data.encode("ascii")
         with self._lock:
             if self._busy:
                 # A signal handler that came while this very thread was writing.
