@@ -97,8 +97,8 @@ class Execution(Scope):
         self.pulse: Pulse | None = None
         self._process = 0
         self._started = 0
-        self._end = 0
-        """Number of the event that tells the end: it is told once, even if a signal interrupts that."""
+        self._number = 0
+        """That of the event that told the start."""
         self._place: Place | None = None
         # The pulse's notes.
         self.beat_every = heartbeat_seconds / 3
@@ -148,7 +148,7 @@ class Execution(Scope):
 
     def _begin(self, parent: Place | None) -> None:
         self._started = self.clock.now()
-        self._end = 0
+        self._number = 0
         if self._declaration:
             rest = fields(**self._declaration)
             head = self._base.rpartition(',"execution":')[0]
@@ -157,7 +157,7 @@ class Execution(Scope):
             above = parent and {"pipeline": parent.pipeline, "execution": parent.execution}
             facts = {**self._facts, **_outer_trace(self._facts)}
             rest = fields(**facts, parent=above, heartbeat_seconds=self.heartbeat_seconds)
-            self._tell(record.EXECUTION_STARTED, self._head, rest, at=self._started)
+            self._number = self._tell(record.EXECUTION_STARTED, self._head, rest, at=self._started)
         now = time.monotonic()
         self._began = now
         self._cpu_before = sum(os.times()[:4])
@@ -185,9 +185,9 @@ class Execution(Scope):
             problem = {"message": text(message)}
         delivery = self._delivery
         if not self.joined and delivery is not None:
-            self._end = self._end or delivery.number()
             data = f"{{{self._head}{fields(status=found, error=problem)}}}"
-            delivery.tell(record.EXECUTION_FINISHED, self._now(), data, self._started, self._end)
+            number = record.end_of(self._number)
+            delivery.tell(record.EXECUTION_FINISHED, self._now(), data, self._started, number)
             OPEN.remove(self)
         elif problem is not None:
             # The run is not ours to end; whoever began it sees how this process ends.
