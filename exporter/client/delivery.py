@@ -30,11 +30,12 @@ class Delivery:
         self._sender: Sender | None = None
         self._starting = threading.Lock()
 
-    def tell(self, kind: Kind, time: int, data: str, started: int = 0) -> None:
-        """Keep an event until it is delivered. `data`: JSON object in ASCII; times in ns."""
-        self._spool.tell(kind, time, started, data)
+    def tell(self, kind: Kind, time: int, data: str, started: int = 0, number: int = 0) -> int:
+        """Keep an event until it is delivered. `data`: JSON object in ASCII; times in ns. Returns its number."""
+        number = self._spool.tell(kind, time, started, data, number)
         if self._sender is None:
             self._start()
+        return number
 
     def _start(self) -> None:
         with self._starting:
@@ -74,8 +75,9 @@ class Disabled(Delivery):
     def __init__(self, settings: ClientSettings) -> None:
         self.settings = settings
 
-    def tell(self, kind: Kind, time: int, data: str, started: int = 0) -> None:
+    def tell(self, kind: Kind, time: int, data: str, started: int = 0, number: int = 0) -> int:  # noqa: ARG002
         """Nothing."""
+        return number
 
     def flush(self, seconds: float = PATIENCE) -> bool:  # noqa: ARG002 - as its base
         """Nothing waits."""

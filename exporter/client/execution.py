@@ -97,6 +97,8 @@ class Execution(Scope):
         self.pulse: Pulse | None = None
         self._process = 0
         self._started = 0
+        self._number = 0
+        """That of the event that told the start."""
         self._place: Place | None = None
         # The pulse's notes.
         self.beat_every = heartbeat_seconds / 3
@@ -146,6 +148,7 @@ class Execution(Scope):
 
     def _begin(self, parent: Place | None) -> None:
         self._started = self.clock.now()
+        self._number = 0
         if self._declaration:
             rest = fields(**self._declaration)
             head = self._base.rpartition(',"execution":')[0]
@@ -154,7 +157,7 @@ class Execution(Scope):
             above = parent and {"pipeline": parent.pipeline, "execution": parent.execution}
             facts = {**self._facts, **_outer_trace(self._facts)}
             rest = fields(**facts, parent=above, heartbeat_seconds=self.heartbeat_seconds)
-            self._tell(record.EXECUTION_STARTED, self._head, rest, at=self._started)
+            self._number = self._tell(record.EXECUTION_STARTED, self._head, rest, at=self._started)
         now = time.monotonic()
         self._began = now
         self._cpu_before = sum(os.times()[:4])
@@ -180,14 +183,16 @@ class Execution(Scope):
             and found not in ("succeeded", "skipped")
         ):
             problem = {"message": text(message)}
-        started, self._started = self._started, 0
-        if not self.joined:
-            rest = fields(status=found, error=problem)
-            self._tell(record.EXECUTION_FINISHED, self._head, rest, started)
+        delivery = self._delivery
+        if not self.joined and delivery is not None:
+            data = f"{{{self._head}{fields(status=found, error=problem)}}}"
+            number = record.end_of(self._number)
+            delivery.tell(record.EXECUTION_FINISHED, self._now(), data, self._started, number)
             OPEN.remove(self)
         elif problem is not None:
             # The run is not ours to end; whoever began it sees how this process ends.
             self._tell_log(f"{problem.get('type', 'error')}: {problem['message']}", "error", problem, 0)
+        self._started = 0
 
     def end_as(self, status: str, error: dict[str, Any] | None = None) -> None:
         """Tell that it ended, with an error in the API's own fields."""
@@ -195,8 +200,12 @@ class Execution(Scope):
         self.finish(status)
 
     def _enter(self) -> Self:
-        self.start()
-        self._token: Token[Scope | None] = enter(self)
+        try:
+            self.start()
+            self._token: Token[Scope | None] = enter(self)
+        except BaseException as interrupt:  # by a signal: the block is not entered, and nobody else ends it
+            self.finish(error=interrupt)
+            raise
         return self
 
     def __enter__(self) -> Self:
@@ -205,8 +214,12 @@ class Execution(Scope):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
-        leave(self._token)
-        self.finish(error=error)
+        try:
+            leave(self._token)
+            self.finish(error=error)
+        except BaseException as interrupt:  # by a signal: what is not told now is told by nobody
+            self.finish(error=interrupt)
+            raise
         return error is not None and status_of(error) == "skipped"
 
     async def __aenter__(self) -> Self:

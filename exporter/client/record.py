@@ -58,8 +58,17 @@ KINDS = {
     )
 }  # fmt: skip
 
+_END = 1 << 62
 HEAD = Struct("<BQQQ")
 """Number of the kind, number of the event, its time, and when what ended had started (0: not told); ns."""
+
+
+def end_of(start: int) -> int:
+    """The number of the end that belongs to a start: told twice, as when a signal interrupts it, it is delivered once.
+
+    0, for the next number that is free, if the start has none.
+    """
+    return start and start | _END
 
 
 class Record(NamedTuple):

@@ -55,9 +55,10 @@ class Scope:
     def _now(self) -> int:
         return self.execution.clock.now() if self.execution is not None else 0
 
-    def _tell(self, kind: record.Kind, head: str, rest: str, started: int = 0, at: int = 0) -> None:
-        if self._delivery is not None:
-            self._delivery.tell(kind, at or self._now(), f"{{{head}{rest}}}", started)
+    def _tell(self, kind: record.Kind, head: str, rest: str, started: int = 0, at: int = 0) -> int:
+        if self._delivery is None:
+            return 0
+        return self._delivery.tell(kind, at or self._now(), f"{{{head}{rest}}}", started)
 
     def progress(
         self, done: float | None = None, message: str | None = None, eta: datetime | None = None

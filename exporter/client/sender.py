@@ -13,6 +13,8 @@ from exporter.client.transport import Answer, Away, Transport
 
 MOST_EVENTS = 500
 MOST_BYTES = 2_000_000
+MOST_COMPLAINTS = 10
+"""Refusals that are logged one by one."""
 INTERVAL = 0.25
 """Seconds between looks at the spool: how late the server may hear of something."""
 ADOPT_EVERY = 10.0
@@ -41,6 +43,8 @@ class Sender:
         self._turned = threading.Condition()
         self._turns = 0
         self._stopping = False
+        self._refusals = 0
+        self._complain_at = 0.0
         self._pause = 0.0
         self._adopted = -ADOPT_EVERY
         spool.full = self.wake
@@ -161,9 +165,19 @@ class Sender:
             return self._delivered(batch[:middle]) and self._delivered(batch[middle:])
         for number in wrong or (0,):
             reason = wrong.get(number) or str(answer)
-            complain("refused", f"the server refused a {batch[number].type}: {reason}", again=True)
+            self._complain_of(f"the server refused a {batch[number].type}: {reason}")
         rest = [each for position, each in enumerate(batch) if wrong and position not in wrong]
         return not rest or self._delivered(rest)
+
+    def _complain_of(self, refusal: str) -> None:
+        """The first refusals one by one, and then one a minute: a defect in a loop must not fill the program's log."""
+        self._refusals += 1
+        now = time.monotonic()
+        if self._refusals > MOST_COMPLAINTS and now < self._complain_at:
+            return
+        self._complain_at = now + 60.0
+        more = "" if self._refusals <= MOST_COMPLAINTS else f" ({self._refusals} refused so far)"
+        complain("refused", refusal + more, again=True)
 
     def _gone(self, why: str) -> None:
         self.away = True

@@ -65,21 +65,22 @@ class Spool:
             segment.forget()
         self._begin()
 
-    def tell(self, kind: Kind, time: int, started: int, data: str) -> None:
-        """Add an event, its JSON in ASCII."""
+    def tell(self, kind: Kind, time: int, started: int, data: str, number: int = 0) -> int:
+        """Add an event, its JSON in ASCII. Returns its number: the one given, or the next one."""
         if len(data) > MOST_DATA:
             complain(
                 "large",
                 f"a {kind.type} of {len(data)} bytes is more than a server takes: dropped",
                 again=True,
             )
-            return
-        raw = HEAD.pack(kind[0], next(self._numbers), time, started) + data.encode("ascii")
+            return number
+        number = number or next(self._numbers)
+        raw = HEAD.pack(kind[0], number, time, started) + data.encode("ascii")
         with self._lock:
             if self._busy:
                 # A signal handler that came while this very thread was writing.
                 self._late.append(raw)
-                return
+                return number
             self._busy = True
             try:
                 self._append(raw)
@@ -87,6 +88,7 @@ class Spool:
                     self._append(self._late.popleft())
             finally:
                 self._busy = False
+        return number
 
     def _append(self, raw: bytes) -> None:
         current = self._current

@@ -69,6 +69,8 @@ class Stage(Scope):
         self.retried = False
         self._process = 0
         self._started = 0
+        self._number = 0
+        """That of the event that told the start."""
         self._path: tuple[str, ...] = ()
         self._instance: str | None = None
         self._usage: Usage | None = None
@@ -97,7 +99,7 @@ class Stage(Scope):
         depends_on, kind = self._facts
         rest = fields(depends_on=list(depends_on) or None, kind=kind) if depends_on or kind else ""
         self._started = now = execution.clock.now()
-        delivery.tell(record.STAGE_STARTED, now, f"{{{self._head}{rest}}}")
+        self._number = delivery.tell(record.STAGE_STARTED, now, f"{{{self._head}{rest}}}")
         self._usage = Usage(self, parent) if execution.pulse is not None else None
         return self
 
@@ -123,7 +125,8 @@ class Stage(Scope):
             return  # never begun, ended before, or begun by the process that this one was forked from
         ended = execution.clock.now()
         raised = error if isinstance(error, BaseException) else None
-        found = final(status or (status_of(raised) if raised is not None else self._concluded or "succeeded"))
+        ending = status_of(raised) if raised is not None else self._concluded or "succeeded"
+        found = final(status) if status else ending
         rest = f',"status":"{found}"'
         if self._in is not None or self._out is not None:
             rest += self._items()
@@ -132,7 +135,10 @@ class Stage(Scope):
         if self._usage is not None:
             self._usage.end(ended)
         if execution._delivery is not None:
-            execution._delivery.tell(record.STAGE_FINISHED, ended, f"{{{self._head}{rest}}}", self._started)
+            data = f"{{{self._head}{rest}}}"
+            execution._delivery.tell(
+                record.STAGE_FINISHED, ended, data, self._started, record.end_of(self._number)
+            )
         self._started = 0
 
     def _error(
@@ -156,19 +162,28 @@ class Stage(Scope):
         return self._enter()
 
     def _enter(self) -> Stage:
-        self.start()
-        self._token: Token[Scope | None] = enter(self)
+        try:
+            self.start()
+            self._token: Token[Scope | None] = enter(self)
+        except BaseException as interrupt:  # by a signal: the block is not entered, and nobody else ends it
+            self.finish(error=interrupt)
+            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
-        leave(self._token)
-        if error is None:
-            self.finish()
-            return False
-        self.retried = bool(self._retry_on) and isinstance(error, self._retry_on)
-        self.finish(error=error)
+        try:
+            leave(self._token)
+            if error is None:
+                self.finish()
+                return False
+            self.retried = bool(self._retry_on) and isinstance(error, self._retry_on)
+            self.finish(error=error)
+        except BaseException as interrupt:  # by a signal: what is not told now is told by nobody
+            self.retried = False
+            self.finish(error=interrupt)
+            raise
         return self.retried or (status_of(error) == "skipped")
 
     async def __aenter__(self) -> Stage:

@@ -151,7 +151,8 @@ class Usage:
 
 def _cpu() -> float:
     """CPU seconds of this process, its threads, and the child processes that it waited for."""
-    return sum(os.times()[:4])
+    times = os.times()
+    return times[0] + times[1] + times[2] + times[3]
 
 
 def _in_event_loop() -> bool:

@@ -8,7 +8,6 @@ import signal
 import time
 from collections.abc import Callable
 from types import FrameType, TracebackType
-from typing import Any
 
 ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 """Those that tell the wrapper to end: it does, once the command has."""
@@ -37,7 +36,7 @@ class Signals:
         """The signal by which the wrapper was told to end, if it was."""
         self.receiver: Callable[[int], None] | None = None
         self.read_end, self._write_end = os.pipe()
-        self._before: dict[int, Any] = {}
+        self._handled: list[int] = []
 
     def __enter__(self) -> Signals:
         for end in (self.read_end, self._write_end):
@@ -46,24 +45,26 @@ class Signals:
         for number in signal.valid_signals() - own:
             if signal.getsignal(number) is signal.SIG_IGN:
                 continue  # as under nohup: the command ignores it as well
-            self._before[number] = signal.signal(number, self._handle)
-        self._before[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, lambda *_: None)
-        self._wakeup = signal.set_wakeup_fd(self._write_end, warn_on_full_buffer=False)
+            signal.signal(number, self._handle)
+            self._handled.append(number)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(self._write_end, warn_on_full_buffer=False)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        signal.set_wakeup_fd(self._wakeup)
-        for number, handler in self._before.items():
-            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+        # What is left is the end of this process, which has its command's exit code whatever comes meanwhile.
+        signal.set_wakeup_fd(-1)
+        for number in self._handled:
+            signal.signal(number, signal.SIG_IGN)
         os.close(self.read_end)
         os.close(self._write_end)
 
     def forget(self) -> None:
         """In a child process: signals do there what they do to any process."""
         signal.set_wakeup_fd(-1)
-        for number in self._before:
+        for number in self._handled:
             signal.signal(number, signal.SIG_DFL)
 
     def wait(self, seconds: float) -> None:

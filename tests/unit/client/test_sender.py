@@ -115,6 +115,19 @@ def test_only_what_the_answer_points_at_is_dropped(
     assert list(tmp_path.glob("*/*")) == []
 
 
+def test_a_thousand_refusals_do_not_fill_the_log(
+    server: Server, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.script = pointing
+    delivery = Delivery(ClientSettings(url=server.url, spool=tmp_path))
+    told(delivery, ["bad"] * 1000 + ["good"])
+    assert delivery.flush(30)
+    assert server.ids == ["1001"]
+    refusals = [each.getMessage() for each in caplog.records if "refused" in each.getMessage()]
+    assert len(refusals) == 10 + (len(refusals) > 10)  # one more, should a minute have gone by
+    delivery.close()
+
+
 def test_a_refusal_without_pointers_is_narrowed_down_by_halves(server: Server, tmp_path: Path) -> None:
     server.script = lambda batch: (
         (400, {}, {"title": "Bad Request"})
