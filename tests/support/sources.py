@@ -68,9 +68,7 @@ def problems(of: Source, read_at: datetime = READ_AT) -> list[str]:
 class Reading:
     """A store with its writer, and sources that are read into it one round at a time."""
 
-    def __init__(
-        self, store: Store, sources: Sequence[Source], own: OwnMetrics, taken: Taken = list
-    ) -> None:
+    def __init__(self, store: Store, sources: Sequence[Source], own: OwnMetrics, taken: Taken = list) -> None:
         self.store = store
         self.own = own
         self.now = READ_AT.timestamp()
