@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from exporter.domain.events import Event, ExecutionFinished
 from exporter.domain.identity import event_identity
 from exporter.domain.spans import Span
 from exporter.store import schema
+from exporter.store.limits import Limits
 from tests.support.otlp import Gathered, gathered, span
 from tests.support.sources import copied, source, told
 from tests.support.stored import at
@@ -35,7 +37,7 @@ def counted(store: Gathered) -> dict[str, float]:
 def test_a_step_that_is_silent_for_hours_is_no_success(sqlite_url: str) -> None:
     with gathered(sqlite_url) as store:
         store.put(step(1, "extract", end=10))
-        store.store.pass_time(3 * HOUR)
+        store.store.pass_time(HOUR)
         assert store.status("etl") == ["running"]
         store.put(step(2, "train", 1, start=10, end=3 * HOUR))
         assert (store.status("etl"), counted(store)) == (["running"], {})
@@ -46,8 +48,9 @@ def test_a_step_that_is_silent_for_hours_is_no_success(sqlite_url: str) -> None:
 
 def test_a_run_whose_end_nothing_tells_is_lost_and_no_success(sqlite_url: str) -> None:
     with gathered(sqlite_url) as store:
+        store.store.writer.limits = store.store.limits = Limits(lost_after=timedelta(minutes=20))
         store.put(step(1, "extract", end=10))
-        store.store.pass_time(25 * HOUR)
+        store.store.pass_time(1300)
         assert (store.status("etl"), counted(store)) == (["lost"], {"lost": 1})
 
 
