@@ -16,8 +16,10 @@ from urllib.parse import quote, urlsplit
 import requests
 
 from exporter import __version__
+from exporter.sources import samples
 from exporter.sources.api_access import Access
 from exporter.sources.batch import Away, Broken, Missing
+from exporter.sources.mapping import Samples
 from exporter.sources.paths import Record, first, placeholders
 
 TIME_OUT = (5.0, 20.0)
@@ -40,16 +42,20 @@ class Unfilled(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A path that is asked for, or, with a body, one that is posted to."""
+    """A path that is asked for, or, with a body, one that is posted to.
+
+    The answer is JSON, or, with `samples`, rows that they make of Prometheus' text.
+    """
 
     path: str
     parameters: dict[str, str] = field(default_factory=dict)
     body: Any = None
+    samples: Samples | None = None
 
     @property
     def key(self) -> str:
         """The same for the same question."""
-        return json.dumps([self.path, self.parameters, self.body], sort_keys=True)
+        return json.dumps([self.path, self.parameters, self.body, repr(self.samples)], sort_keys=True)
 
 
 class ApiClient:
@@ -83,7 +89,7 @@ class ApiClient:
                 etag = answer.headers.get("ETag", "")
         except requests.RequestException as error:
             raise Away(f"{urlsplit(self.url).netloc} does not answer: {type(error).__name__}") from error
-        document = _decoded(body, question.path)
+        document = _decoded(body, question)
         if etag:
             self._kept[key] = (etag, document)
             while len(self._kept) > MOST_KEPT:
@@ -105,10 +111,11 @@ class ApiClient:
         login = self._access.login
         if login is None or not self._access.must_log_in:
             return
-        with self._asked(Question(login.post, body=self._access.credentials), {}) as answer:
+        question = Question(login.post, body=self._access.credentials)
+        with self._asked(question, {}) as answer:
             if answer.status_code != HTTPStatus.CREATED:
                 _check(answer, login.post)
-            told = _decoded(answer.raw.read(MOST_BYTES + 1, decode_content=True), login.post)
+            told = _decoded(answer.raw.read(MOST_BYTES + 1, decode_content=True), question)
         token = first(Record(told, told), login.token)
         if not isinstance(token, str) or not token.isprintable():
             raise Away(f"{login.post}: there is no token at {login.token!r}")
@@ -120,7 +127,7 @@ class ApiClient:
             self.url + question.path,
             params=question.parameters,
             json=question.body,
-            headers=headers,
+            headers=headers if question.samples is None else {**headers, "Accept": "text/plain"},
             timeout=TIME_OUT,
             allow_redirects=False,
             stream=True,
@@ -157,13 +164,16 @@ def _value(item: Record, path: str) -> Any:
     return found
 
 
-def _decoded(body: bytes, path: str) -> Any:
+def _decoded(body: bytes, question: Question) -> Any:
     if len(body) > MOST_BYTES:
-        raise Away(f"{path}: the answer has more than {MOST_BYTES} bytes")
+        raise Away(f"{question.path}: the answer has more than {MOST_BYTES} bytes")
     try:
+        if question.samples is not None:
+            return list(samples.rows(body.decode("utf-8", "replace"), question.samples))
         return json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise Away(f"{path}: the answer is not JSON") from error
+        expected = "JSON" if question.samples is None else f"as Prometheus reads it: {error}"
+        raise Away(f"{question.path}: the answer is not {expected}") from error
 
 
 def _check(answer: requests.Response, path: str) -> None:

@@ -123,9 +123,12 @@ class Pages:
         if self._read.post is not None:
             return Question(self._read.post, body={**(self._read.body or {}), **parameters})
         assert self._read.get is not None
-        return Question(self._read.get, {name: str(value) for name, value in parameters.items()})
+        texts = {name: str(value) for name, value in parameters.items()}
+        return Question(self._read.get, texts, samples=self._read.samples)
 
     def _items(self, page: Any) -> list[Any]:
+        if self._read.samples is not None:
+            return list(page)
         if self._read.items is None:
             return [page]
         return [value for _, value in walk(Record(page, page), self._read.items)]

@@ -14,7 +14,7 @@ import yaml
 
 from exporter.domain.status import status_of_word
 from exporter.ingest.refusal import field_error
-from exporter.sources.mapping import Document, Emit, Expression, GraphMap, Mapping, Read, Value
+from exporter.sources.mapping import EVENTS, Document, Emit, Expression, GraphMap, Mapping, Read, Value
 from exporter.sources.paths import BadPath, placeholders, steps_of
 
 KINDS = (
@@ -31,7 +31,12 @@ KINDS = (
     "records",
 )
 _UNKNOWN = re.compile(r"unknown field `([^`]+)`")
-_ORIGINS = ("path", "constant", "format", "first", "join", "latest", "earliest", "nth")
+_FORMATS = {
+    "database": ("json",),
+    "api": ("json", "prometheus"),
+    "folder": ("json", "jsonl", "cloudevents", "openlineage", "junit", "dbt", "prometheus"),
+}
+_ORIGINS = ("path", "constant", "format", "first", "join", "latest", "earliest", "nth", "newest")
 
 
 class BadMapping(ValueError):
@@ -123,7 +128,7 @@ def _problems(mapping: Mapping) -> Iterator[_Problem]:
     """What the types cannot tell."""
     try:
         ZoneInfo(mapping.timezone)
-    except (ZoneInfoNotFoundError, ValueError):
+    except (ZoneInfoNotFoundError, ValueError, OSError):
         yield _Problem("/timezone", f"no such time zone: {mapping.timezone!r}")
     if mapping.login is not None:
         yield from _path_problems(mapping.login.token, "/login/token")
@@ -158,6 +163,7 @@ def _read_problems(mapping: Mapping, read: Read, place: str) -> Iterator[_Proble
         yield _Problem(f"{place}/query", "expected no semicolon at its end")
     if read.database is not None and (read.rows != "events" or len(read.key or ()) != 1):
         yield _Problem(f"{place}/database", "of several files only events with one key can be read")
+    yield from _format_problems(mapping, read, place)
     yield from _api_problems(read, place)
     if read.pages is not None and (read.pages.next is None) == (read.pages.step is None):
         yield _Problem(f"{place}/pages", "expected either next or step")
@@ -189,6 +195,24 @@ def _document_problems(document: Document, place: str) -> Iterator[_Problem]:
         yield from _path_problems(path, place)
     for path in placeholders(document.get or document.post or ""):
         yield from _path_problems(path, place)
+
+
+def _format_problems(mapping: Mapping, read: Read, place: str) -> Iterator[_Problem]:
+    """What is wrong with how a document is read."""
+    if read.format not in _FORMATS[mapping.reads_from]:
+        expected = " or ".join(_FORMATS[mapping.reads_from])
+        yield _Problem(f"{place}/format", f"expected {expected}, as it reads from a {mapping.reads_from}")
+    if (read.format in EVENTS) == bool(read.emits):
+        told = "expected none, as its lines are events" if read.emits else "missing: what its rows tell"
+        yield _Problem(f"{place}/emits", told)
+    if (read.format == "prometheus") != (read.samples is not None):
+        told = (
+            "missing: which samples make a row" if read.samples is None else "only for the format prometheus"
+        )
+        yield _Problem(f"{place}/samples", told)
+    for kind in () if read.samples is None else ("times", "fields"):
+        for field, pattern in getattr(read.samples, kind).items():
+            yield from _pattern_problems(pattern, f"{place}/samples/{kind}/{field}")
 
 
 def _emit_problems(read: Read, emit: Emit, place: str) -> Iterator[_Problem]:
@@ -239,28 +263,32 @@ def _expression_problems(value: Value, place: str) -> Iterator[_Problem]:
     if len(origins) != 1:
         yield _Problem(place, f"expected exactly one of {', '.join(_ORIGINS)}")
         return
-    for name in ("path", "latest", "earliest", "nth"):
-        yield from _path_problems(getattr(value, name), f"{place}/{name}")
-    for path in () if value.format is None else placeholders(value.format):
-        yield from _path_problems(path, f"{place}/format")
+    for key, path in _paths_in(value):
+        yield from _path_problems(path, f"{place}{key}")
     for name in ("first", "join"):
         for position, inner in enumerate(getattr(value, name) or ()):
             yield from _expression_problems(inner, f"{place}/{name}/{position}")
-    if value.lookup is not None:
-        for name in ("list", "key", "value"):
-            yield from _path_problems(getattr(value.lookup, name), f"{place}/lookup/{name}")
     if value.match is not None:
-        yield from _match_problems(value.match, f"{place}/match")
+        yield from _pattern_problems(value.match, f"{place}/match", groups=1)
 
 
-def _match_problems(pattern: str, place: str) -> Iterator[_Problem]:
+def _paths_in(value: Expression) -> Iterator[tuple[str, str | None]]:
+    for name in ("path", "latest", "earliest", "nth"):
+        yield f"/{name}", getattr(value, name)
+    yield from (("/format", path) for path in placeholders(value.format or ""))
+    yield from (("", path) for path in (*(value.newest or {}).values(), *(value.has or ())))
+    if value.lookup is not None:
+        yield from ((f"/lookup/{name}", getattr(value.lookup, name)) for name in ("list", "key", "value"))
+
+
+def _pattern_problems(pattern: str, place: str, groups: int | None = None) -> Iterator[_Problem]:
     try:
-        groups = re.compile(pattern).groups
+        found = re.compile(pattern).groups
     except re.error as error:
         yield _Problem(place, f"not a regular expression: {error}")
-    else:
-        if groups != 1:
-            yield _Problem(place, "expected one group in parentheses")
+        return
+    if groups is not None and found != groups:
+        yield _Problem(place, "expected one group in parentheses")
 
 
 def _path_problems(path: str | None, place: str) -> Iterator[_Problem]:

@@ -44,6 +44,10 @@ class Observer(Protocol):
     def source_down(self, source: str, reason: str) -> None: ...
 
 
+Taken = Callable[[Sequence[Event]], list[Event]]
+"""What is done to events on their way in."""
+
+
 class Sources:
     """The sources of a server. `start` begins to read, `stop` ends after the batch under way."""
 
@@ -53,12 +57,16 @@ class Sources:
         store: Store,
         observer: Observer,
         now: Callable[[], float] = time.time,
+        taken: Taken = list,
     ) -> None:
         self._stop = threading.Event()
         memory = Cursors(store.engine)
         for one in sources:
             observer.source_known(one.name)
-        self.loops = [Loop(one, store.writer, memory, observer, stop=self._stop, now=now) for one in sources]
+        self.loops = [
+            Loop(one, store.writer, memory, observer, stop=self._stop, now=now, taken=taken)
+            for one in sources
+        ]
         self._threads = [
             threading.Thread(target=loop.run, name=f"source-{loop.source.name}", daemon=True)
             for loop in self.loops
@@ -90,6 +98,7 @@ class Loop:
         *,
         stop: threading.Event,
         now: Callable[[], float],
+        taken: Taken,
     ) -> None:
         self.source = source
         self._writer = writer
@@ -97,6 +106,7 @@ class Loop:
         self._observer = observer
         self._stop = stop
         self._now = now
+        self._taken = taken
         self._failures = 0
         self._complained: dict[str, float] = {}
 
@@ -169,7 +179,7 @@ class Loop:
         fresh = self.source.fresh(batch.events)
         for start in range(0, len(fresh), GROUP):
             part: list[Event] = fresh[start : start + GROUP]
-            self._writer.submit(part).result()
+            self._writer.submit(self._taken(part)).result()
             self.source.sent(part)
         self._observer.source_read(self.source.name, batch.rows, len(batch.problems), batch.done)
         if batch.problems:
