@@ -86,8 +86,8 @@ def _figures() -> list[Panel]:
         ),
         stat(
             "Cost",
-            "What the calls of the time range cost, in US dollars, as they told it or the price file says. Calls without a "
-            "price are not in it: see the table of them.",
+            "What the calls of the time range cost, in US dollars, as they told it or the price file says. Calls "
+            "without a price are not in it: see the table of them.",
             prom(increase(COST, "$__range", where=MODELS), instant=True),
             steps=look.NEUTRAL,
             unit="currencyUSD",

@@ -124,7 +124,7 @@ class Loop:
         """Read once what is new; returns the seconds to wait."""
         name = self.source.name
         try:
-            self._read()
+            far = self._read()
         except Unavailable as error:
             # The exporter's own trouble: it says nothing about the source, and the writer tells of it.
             if self._may_complain("commit"):
@@ -152,21 +152,28 @@ class Loop:
             self._complained.clear()
         self._failures = 0
         self._observer.source_up(name, self._now())
+        if far < 1:
+            self._observer.source_read(name, 0, 0, far)
         return self.source.every
 
-    def _read(self) -> None:
+    def _read(self) -> float:
+        """Read a round; how far through the source it came."""
         read_at = datetime.fromtimestamp(self._now(), UTC)
         told_at, rows = self._now(), 0
+        far: dict[str, float] = {}
         with closing(self.source.reader.batches(self._memory, read_at)) as batches:  # type: ignore[type-var]
             for batch in batches:
                 self._take(batch)
                 rows += batch.rows
+                if batch.done is not None:
+                    far[batch.read] = batch.done
                 if batch.done is not None and self._now() - told_at > 10:
                     told_at = self._now()
                     extra = {"source": self.source.name, "read": batch.read, "rows": rows}
                     log.info("reading", extra={**extra, "done": f"{batch.done:.0%}"})
                 if self._stop.is_set():
-                    return
+                    break
+        return min(far.values(), default=1.0)
 
     def _take(self, batch: Batch) -> None:
         fresh = self.source.fresh(batch.events)

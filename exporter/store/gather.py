@@ -30,7 +30,7 @@ PATIENCE = timedelta(seconds=10)
 """How long a span waits for its parent before it is shown without."""
 
 QUIET = timedelta(minutes=10)
-"""Silence after which an execution whose end nothing tells is over."""
+"""Silence after which an execution whose end nothing tells is over, if its dialect says that silence proves that."""
 
 KEPT = timedelta(days=1)
 """How long spans are kept for others to refer to."""
@@ -371,8 +371,8 @@ class _Gathering:
         run.ended = max(run.ended, span.end)
         run.arrived_at = self.work.now
         run.counted = run.counted or tally.counted
-        if tally.quiet or run.due_at is not None:
-            run.due_at = self.work.now + self.gatherer.quiet
+        awaited = run.failed > 0 if tally.quiet_failure else tally.quiet or run.due_at is not None
+        run.due_at = self.work.now + self.gatherer.quiet if awaited else None
 
     def conclude_silent(self) -> None:
         """End executions that fell silent."""
@@ -381,7 +381,7 @@ class _Gathering:
         for values in self.work.connection.execute(query):
             run = self.runs.setdefault(values[0], _stored_run(values))
             run.due_at = None
-            self.events.append(_end(run))
+            self.events.append(_end(run, conclusive=True))
 
     def give_up(self) -> None:
         """Tell spans that waited long enough, the highest of those that wait first."""
@@ -480,11 +480,15 @@ def _attempt_key(event: Event) -> str | None:
     return str(payload.attempt or 1)
 
 
-def _end(run: Run) -> Event:
-    """An execution is over, by what its parts told."""
+def _end(run: Run, *, conclusive: bool = False) -> Event:
+    """An execution is over, by what its parts told. `conclusive`: parts that are told later do not begin it anew."""
     status = Status.FAILED if run.failed > 0 else Status.SUCCEEDED
     identity = event_identity("otlp-end", f"{run.execution_id}\x1f{run.ended}\x1f{status}")
     finished = ExecutionFinished(
-        pipeline=run.pipeline, environment=run.environment, execution=run.external_id, status=status
+        pipeline=run.pipeline,
+        environment=run.environment,
+        execution=run.external_id,
+        status=status,
+        conclusive=conclusive,
     )
     return Event(identity, from_micros(run.ended), run.source, run.namespace, finished)

@@ -6,6 +6,7 @@ import random
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import pytest
@@ -89,7 +90,7 @@ def test_spans_survive_kills_between_and_under_batches(
     for number, body in enumerate(shuffled()):
         if number % 6 == 5:
             killed_under(exporter, body, dice)
-        wait_for(lambda body=body: send_until_taken(exporter.url, body), "a batch that is taken")
+        wait_for(partial(send_until_taken, exporter.url, body), "a batch that is taken")
     assert_all_told([exporter.url])
 
 

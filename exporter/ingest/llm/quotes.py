@@ -14,7 +14,7 @@ RUN = 4
 """Words in a row that are a quotation. Fewer are said by many."""
 
 SHORTEST = 12
-"""Characters of a prompt of fewer words that is looked for as a whole. What has no blank in it is a name, not a prompt."""
+"""Characters of a prompt of fewer words that is looked for as a whole. What has no blank is a name, not a prompt."""
 
 MOST = 1_000_000
 """Characters of what was said that are compared, so that nobody waits."""

@@ -6,7 +6,7 @@ from exporter.catalogue import Scope
 from exporter.catalogue import metrics as m
 from exporter.domain import events as e
 from exporter.domain.times import SECOND, to_micros
-from exporter.store.rules.executions import record_error
+from exporter.store.rules.ends import record_error
 from exporter.store.rules.news import News
 from exporter.store.work import Work
 
