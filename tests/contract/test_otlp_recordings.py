@@ -12,9 +12,10 @@ import pytest
 
 from exporter.domain.status import status_of_word
 from exporter.domain.times import to_micros
+from exporter.store import schema
 from tests.support.openlineage import bodies, moment, told
 from tests.support.otlp import NAMES, ORDERS, Gathered, batches, gathered, put_all
-from tests.support.recordings import recordings, truth
+from tests.support.recordings import recorded, recordings, truth
 
 BY_NUMBER = {"otel-cicd_gzip", "otel-cicd_json", "otel-cicd_proto"}
 
@@ -79,6 +80,13 @@ def test_a_batch_sent_again_brings_nothing_new(sqlite_url: str, name: str) -> No
         for batch in batches(name):
             assert not any(store.put(*batch))
         assert (store.rows(), store.calls()) == before
+
+
+def test_every_recording_of_spans_is_looked_at() -> None:
+    of_spans = {
+        name for name in recordings("") if any(one.path.endswith("/traces") for one in recorded(name))
+    }
+    assert set(NAMES) == of_spans
 
 
 def tries(stage: Any) -> list[str]:
@@ -353,6 +361,72 @@ def test_calls_of_language_models_in_three_dialects(
     assert {call.execution for call in calls} == {key[2] for key in runs}
     assert sum(call.cached_tokens or 0 for call in calls) == (cached or 0)
     assert all(call.prompt is None and call.response is None for call in calls)
+
+
+def told_of(store: Gathered) -> list[tuple[Any, ...]]:
+    return sorted(
+        (
+            c.request_model,
+            c.input_tokens or 0,
+            c.output_tokens or 0,
+            c.cached_tokens or 0,
+            c.error is not None,
+        )
+        for c in store.calls()
+    )
+
+
+def test_sums_that_an_agent_repeats_are_not_added(sqlite_url: str) -> None:
+    """pydantic-ai: two calls and a tool, one that fails, one that is refused for its rate first, a stream."""
+    with gathered(sqlite_url) as store:
+        put_all(store, batches("genai-pydantic_agent"))
+        assert told_of(store) == [
+            ("gpt-429", 106, 20, 64, False),
+            ("gpt-500", 0, 0, 0, True),
+            ("gpt-fake", 106, 20, 64, False),
+            ("gpt-fake", 109, 20, 64, False),
+            ("gpt-fake", 115, 20, 64, False),
+        ]
+        runs = list(store.rows().values())
+        assert Counter(run["status"] for run in runs) == {"succeeded": 3, "failed": 1}
+        assert [statuses(run["stages"]) for run in runs if run["stages"]] == [
+            {"execute_tool lookup_order": "succeeded"}
+        ]
+
+
+def test_chains_and_an_agent_of_langchain(sqlite_url: str) -> None:
+    """A chain, a streamed one, one that fails, one refused for its rate first, one whose parser fails, an agent."""
+    with gathered(sqlite_url) as store:
+        put_all(store, batches("genai-openinf_langgraph"))
+        assert told_of(store) == [
+            ("gpt-429", 111, 20, 64, False),
+            ("gpt-500", 0, 0, 0, True),
+            ("gpt-fake", 105, 20, 64, False),
+            ("gpt-fake", 106, 20, 64, False),
+            *[("gpt-fake", 111, 20, 64, False)] * 3,
+        ]
+        assert {call.response_model for call in store.calls()} == {
+            "gpt-429-2026-10-01",
+            "gpt-500",
+            "gpt-fake",
+            "gpt-fake-2026-10-01",
+        }
+        runs = list(store.rows().values())
+        assert Counter(run["status"] for run in runs) == {"succeeded": 4, "failed": 2}
+        (agent,) = [statuses(run["stages"]) for run in runs if (("tools",), None) in run["stages"]]
+        assert agent["tools/lookup_order"] == "succeeded"
+        (parser,) = [error for run in runs for error in run["errors"] if error[0] == "JsonOutputParser"]
+        assert "Invalid json output: [prompt removed]" in parser[3]
+
+
+@pytest.mark.parametrize("name", ["genai-pydantic_agent", "genai-openinf_langgraph"])
+def test_of_what_agents_say_nothing_is_kept(sqlite_url: str, name: str) -> None:
+    with gathered(sqlite_url) as store:
+        put_all(store, batches(name))
+        kept = repr([store.store.rows(table) for table in schema.metadata.sorted_tables])
+    assert "lookup_order" in kept
+    for said in ("SECRET", "LEAK", "refund", "kettle"):
+        assert said not in kept
 
 
 def test_a_call_that_fails_tells_its_error(sqlite_url: str) -> None:
