@@ -124,7 +124,7 @@ def test_a_thousand_refusals_do_not_fill_the_log(
     assert delivery.flush(30)
     assert server.ids == ["1001"]
     refusals = [each.getMessage() for each in caplog.records if "refused" in each.getMessage()]
-    assert len(refusals) == 10 + (len(refusals) > 10)  # one more, should a minute have gone by
+    assert 10 <= len(refusals) <= 11  # one more, should a minute have gone by
     delivery.close()
 
 
