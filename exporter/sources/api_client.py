@@ -82,6 +82,15 @@ class ApiClient:
         return document
 
     def _sent(self, question: Question, headers: dict[str, str]) -> requests.Response:
+        try:
+            return self._sent_once(question, headers)
+        except requests.Timeout:
+            raise
+        except requests.ConnectionError:
+            # Servers close connections that wait for the next round, at times just as it begins.
+            return self._sent_once(question, headers)
+
+    def _sent_once(self, question: Question, headers: dict[str, str]) -> requests.Response:
         return self._session.request(
             "GET" if question.body is None else "POST",
             self._url + question.path,

@@ -1,4 +1,7 @@
-"""A JSON API on a free loopback port that answers what a test tells it to."""
+"""A JSON API on a free loopback port that answers what a test tells it to.
+
+What is posted is answered by a function of its body.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +17,17 @@ from typing import Any
 
 @dataclass
 class JsonServer:
-    """`answers`: by path with query, a body, or a status with headers. Counts what was asked and unchanged."""
+    """`answers`: by path with query, a body, or a status with headers; for what is posted, a function that gives these.
+
+    Counts what was asked and unchanged.
+    """
 
     answers: dict[str, Any] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
+    posted: list[tuple[str, Any]] = field(default_factory=list)
     unchanged: int = 0
+    hang_up: int = 0
+    """How often a connection is closed without an answer."""
     authorization: str | None = None
     url: str = ""
 
@@ -32,9 +41,22 @@ def json_server(answers: Mapping[str, Any]) -> Iterator[JsonServer]:
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
+            if told.hang_up:
+                told.hang_up -= 1
+                self.close_connection = True
+                return
             told.asked.append(self.path)
             told.authorization = self.headers.get("Authorization")
+            self._answer(told.answers.get(self.path, (404, {})))
+
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            told.asked.append(self.path)
+            told.posted.append((self.path, body))
             answer = told.answers.get(self.path, (404, {}))
+            self._answer(answer(body) if callable(answer) else (405, {}))
+
+        def _answer(self, answer: Any) -> None:
             status, headers = answer if isinstance(answer, tuple) else (200, {})
             body = b"" if isinstance(answer, tuple) else self._body(answer)
             etag = f'"{sha256(body).hexdigest()[:16]}"'
