@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 import requests
 
 from exporter import __version__
+from exporter.sources import samples
+from exporter.sources.api_access import Access
 from exporter.sources.batch import Away, Broken, Missing
+from exporter.sources.mapping import Samples
 from exporter.sources.paths import Record, first, placeholders
 
 TIME_OUT = (5.0, 20.0)
@@ -26,35 +32,43 @@ MOST_KEPT = 2000
 """Answers kept with their ETag."""
 
 
+class Busy(Away):
+    """The API asks for patience."""
+
+
 class Unfilled(Exception):
     """A question has a place for which an item has nothing; the message is that place."""
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A path that is asked for, or, with a body, one that is posted to."""
+    """A path that is asked for, or, with a body, one that is posted to.
+
+    The answer is JSON, or, with `samples`, rows that they make of Prometheus' text.
+    """
 
     path: str
     parameters: dict[str, str] = field(default_factory=dict)
     body: Any = None
+    samples: Samples | None = None
 
     @property
     def key(self) -> str:
         """The same for the same question."""
-        return json.dumps([self.path, self.parameters, self.body], sort_keys=True)
+        return json.dumps([self.path, self.parameters, self.body, repr(self.samples)], sort_keys=True)
 
 
 class ApiClient:
     """Asks one API. Sends ETags back, keeps to Retry-After, follows no redirects."""
 
-    def __init__(self, url: str, token: str | None) -> None:
-        self._url = url.rstrip("/")
+    def __init__(self, access: Access) -> None:
+        self.url = access.url
+        self.clock = datetime.now(UTC)
+        self._access = access
         self._session = requests.Session()
+        self._session.auth = access
         self._session.headers["User-Agent"] = f"pipeline-exporter/{__version__}"
         self._session.headers["Accept"] = "application/json"
-        if token is not None:
-            scheme = "" if " " in token else "Bearer "
-            self._session.headers["Authorization"] = scheme + token
         self._kept: OrderedDict[str, tuple[str, Any]] = OrderedDict()
 
     def close(self) -> None:
@@ -70,33 +84,59 @@ class ApiClient:
                 if answer.status_code == 304 and etag:
                     return known
                 _check(answer, question.path)
+                self.clock = _date(answer) or datetime.now(UTC)
                 body = answer.raw.read(MOST_BYTES + 1, decode_content=True)
                 etag = answer.headers.get("ETag", "")
         except requests.RequestException as error:
-            raise Away(f"{urlsplit(self._url).netloc} does not answer: {type(error).__name__}") from error
-        document = _decoded(body, question.path)
+            raise Away(f"{urlsplit(self.url).netloc} does not answer: {type(error).__name__}") from error
+        document = _decoded(body, question)
         if etag:
             self._kept[key] = (etag, document)
             while len(self._kept) > MOST_KEPT:
                 self._kept.popitem(last=False)
         return document
 
-    def _sent(self, question: Question, headers: dict[str, str]) -> requests.Response:
+    @contextmanager
+    def _sent(self, question: Question, headers: dict[str, str]) -> Iterator[requests.Response]:
+        self._log_in()
+        with self._asked(question, headers) as answer:
+            if answer.status_code != HTTPStatus.UNAUTHORIZED or not self._access.forget():
+                yield answer
+                return
+        self._log_in()
+        with self._asked(question, headers) as answer:
+            yield answer
+
+    def _log_in(self) -> None:
+        login = self._access.login
+        if login is None or not self._access.must_log_in:
+            return
+        question = Question(login.post, body=self._access.credentials)
+        with self._asked(question, {}) as answer:
+            if answer.status_code != HTTPStatus.CREATED:
+                _check(answer, login.post)
+            told = _decoded(answer.raw.read(MOST_BYTES + 1, decode_content=True), question)
+        token = first(Record(told, told), login.token)
+        if not isinstance(token, str) or not token.isprintable():
+            raise Away(f"{login.post}: there is no token at {login.token!r}")
+        self._access.admit(token)
+
+    def _asked(self, question: Question, headers: dict[str, str]) -> requests.Response:
         try:
-            return self._sent_once(question, headers)
+            return self._asked_once(question, headers)
         except requests.Timeout:
             raise
         except requests.ConnectionError:
             # Servers close connections that wait for the next round, at times just as it begins.
-            return self._sent_once(question, headers)
+            return self._asked_once(question, headers)
 
-    def _sent_once(self, question: Question, headers: dict[str, str]) -> requests.Response:
+    def _asked_once(self, question: Question, headers: dict[str, str]) -> requests.Response:
         return self._session.request(
             "GET" if question.body is None else "POST",
-            self._url + question.path,
+            self.url + question.path,
             params=question.parameters,
             json=question.body,
-            headers=headers,
+            headers=headers if question.samples is None else {**headers, "Accept": "text/plain"},
             timeout=TIME_OUT,
             allow_redirects=False,
             stream=True,
@@ -133,24 +173,36 @@ def _value(item: Record, path: str) -> Any:
     return found
 
 
-def _decoded(body: bytes, path: str) -> Any:
+def _decoded(body: bytes, question: Question) -> Any:
     if len(body) > MOST_BYTES:
-        raise Away(f"{path}: the answer has more than {MOST_BYTES} bytes")
+        raise Away(f"{question.path}: the answer has more than {MOST_BYTES} bytes")
     try:
+        if question.samples is not None:
+            return list(samples.rows(body.decode("utf-8", "replace"), question.samples))
         return json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise Away(f"{path}: the answer is not JSON") from error
+        expected = "JSON" if question.samples is None else f"as Prometheus reads it: {error}"
+        raise Away(f"{question.path}: the answer is not {expected}") from error
 
 
 def _check(answer: requests.Response, path: str) -> None:
     if answer.status_code in (429, 503):
-        raise Away(f"{path}: HTTP {answer.status_code}", _seconds(answer.headers.get("Retry-After")))
+        raise Busy(f"{path}: HTTP {answer.status_code}", _seconds(answer.headers.get("Retry-After")))
     if answer.status_code == 404:
         raise Missing(f"{path}: HTTP 404")
     if answer.status_code in (401, 403):
         raise Away(f"{path}: HTTP {answer.status_code}")
     if answer.status_code != 200:
         raise Broken(f"{path}: HTTP {answer.status_code}")
+
+
+def _date(answer: requests.Response) -> datetime | None:
+    """The server's clock."""
+    try:
+        found = parsedate_to_datetime(answer.headers.get("Date", ""))
+    except (TypeError, ValueError):
+        return None
+    return found if found.tzinfo is not None else None
 
 
 def _seconds(retry_after: str | None) -> float | None:

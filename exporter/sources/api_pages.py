@@ -8,6 +8,7 @@ from datetime import datetime, timedelta, tzinfo
 from typing import Any
 
 from exporter.sources.api_client import ApiClient, Question
+from exporter.sources.api_since import Since
 from exporter.sources.cursor import Position
 from exporter.sources.mapping import Read
 from exporter.sources.paths import Record, first, walk
@@ -55,32 +56,79 @@ class Newest:
 
 
 class Pages:
-    """Lists of items: all, or down to what was read before."""
+    """Lists of items: all, down to what was read before, or what has changed since then.
 
-    def __init__(self, client: ApiClient, read: Read, newest: Newest | None) -> None:
+    `done`: how far through the list they are, if the API tells its length.
+    """
+
+    def __init__(
+        self, client: ApiClient, read: Read, newest: Newest | None = None, since: Since | None = None
+    ) -> None:
         self._client = client
         self._read = read
         self._newest = newest
+        self._since = since
+        self.done: float | None = None
 
     def __iter__(self) -> Iterator[list[Any]]:
         """Pages in their order. Raises Away."""
-        parameters: dict[str, Any] = {}
-        for number in range(MOST_PAGES):
+        begin = 0 if self._since is None else self._since.page
+        parameters = self._first(begin)
+        for number in range(begin, begin + MOST_PAGES):
             page = self._client.ask(self._question(parameters))
             items = self._items(page)
             fresh = items if self._newest is None else self._newest.new(items)
-            yield fresh
-            if len(fresh) < len(items) or not self._turn(parameters, page, len(items), number + 1):
+            goes_on = len(fresh) == len(items) and self._turn(parameters, page, len(items), number + 1)
+            self.done = self._done(page, number, len(items))
+            if self._since is not None:
+                self._since.answered(self._client.clock)
+                self._since.is_whole = not goes_on
+            yield [self._addressed(item) for item in fresh]
+            if not goes_on:
                 return
+        if self._since is not None:
+            return  # goes on from there next time
         log.warning("only the first pages were read", extra={"read": self._read.name, "pages": MOST_PAGES})
+
+    def durable(self) -> None:
+        """What the last page told is durable. Raises Overtaken."""
+        if self._since is not None:
+            self._since.durable()
+
+    def read_through(self) -> None:
+        """All pages were read, and what they told is durable. Raises Overtaken."""
+        if self._newest is not None:
+            self._newest.keep()
+
+    def _first(self, page: int) -> dict[str, Any]:
+        parameters: dict[str, Any] = {} if self._since is None else dict(self._since.parameters)
+        pages = self._read.pages
+        if page and pages is not None and pages.step is not None:
+            parameters[pages.parameter] = page * pages.step
+        return parameters
+
+    def _done(self, page: Any, number: int, items: int) -> float | None:
+        pages = self._read.pages
+        if pages is None or pages.total is None or pages.step is None:
+            return None
+        total = first(Record(page, page), pages.total)
+        if not isinstance(total, int) or total <= 0:
+            return None
+        return min(1.0, (number * pages.step + items) / total)
+
+    def _addressed(self, item: Any) -> Any:
+        return {**item, "@url": self._client.url} if isinstance(item, dict) else item
 
     def _question(self, parameters: dict[str, Any]) -> Question:
         if self._read.post is not None:
             return Question(self._read.post, body={**(self._read.body or {}), **parameters})
         assert self._read.get is not None
-        return Question(self._read.get, {name: str(value) for name, value in parameters.items()})
+        texts = {name: str(value) for name, value in parameters.items()}
+        return Question(self._read.get, texts, samples=self._read.samples)
 
     def _items(self, page: Any) -> list[Any]:
+        if self._read.samples is not None:
+            return list(page)
         if self._read.items is None:
             return [page]
         return [value for _, value in walk(Record(page, page), self._read.items)]

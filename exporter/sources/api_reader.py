@@ -11,9 +11,11 @@ from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import Any
 
-from exporter.sources.api_client import ApiClient, Question, Unfilled, body_for, path_for
+from exporter.sources.api_access import Access
+from exporter.sources.api_client import ApiClient, Busy, Question, Unfilled, body_for, path_for
 from exporter.sources.api_pages import Newest, Pages
-from exporter.sources.batch import Batch, Broken, Missing
+from exporter.sources.api_since import Since
+from exporter.sources.batch import Away, Batch, Broken, Missing
 from exporter.sources.cursor import Memory, Position
 from exporter.sources.fields import is_about
 from exporter.sources.growth import Growth
@@ -47,7 +49,7 @@ class ApiReader:
     ) -> None:
         self._source = source
         self._reads = [(read, Translator(source, environment, mapping, read)) for read in mapping.reads]
-        self._client = ApiClient(url, token)
+        self._client = ApiClient(Access(url, token, mapping.login))
         self._last: dict[str, datetime] = {}
         self._ended: OrderedDict[bytes, None] = OrderedDict()
         self._unchanging: OrderedDict[str, Any] = OrderedDict()
@@ -72,14 +74,12 @@ class ApiReader:
             self._last[read.name] = read_at
 
     def _read(self, read: Read, translator: Translator, memory: Memory, read_at: datetime) -> Iterator[Batch]:
-        newest = None
-        if read.newest_by is not None:
-            newest = Newest(read, translator.zone, Position.load(memory, self._source, read.name))
         growth = Growth.load(translator, memory)
         if (late := growth.unsent()) is not None:
             yield late
-        for items in Pages(self._client, read, newest):
-            batch = Batch(read.name, [], len(items))
+        pages = self._pages(read, translator, memory, read_at)
+        for items in pages:
+            batch = Batch(read.name, [], len(items), done=pages.done)
             totals: list[Total] = []
             ended: list[bytes] = []
             for item in items:
@@ -95,22 +95,33 @@ class ApiReader:
             batch.events.extend(growth.claim(totals))
             yield batch
             growth.sent()
+            pages.durable()
             self._ended.update(dict.fromkeys(ended))
             while len(self._ended) > MOST_ENDED:
                 self._ended.popitem(last=False)
-        if newest is not None:
-            newest.keep()
+        pages.read_through()
+
+    def _pages(self, read: Read, translator: Translator, memory: Memory, read_at: datetime) -> Pages:
+        if read.newest_by is None and read.since is None:
+            return Pages(self._client, read)
+        position = Position.load(memory, self._source, read.name)
+        if read.since is not None:
+            return Pages(self._client, read, since=Since(read, position, read_at))
+        return Pages(self._client, read, newest=Newest(read, translator.zone, position))
 
     def _told(self, read: Read, translator: Translator, item: Any, read_at: datetime) -> Told:
         if read.detail is None and not read.documents:
             return translator.translate(item, "", read_at)
+        missed: list[str] = []
         try:
-            whole = self._with_documents(read, item)
+            whole = self._with_documents(read, item, missed)
         except Unfilled:
             return Told(problems=[f"{read.name}: an item has nothing to fill {read.detail} with"])
         except (Broken, Missing) as error:
             return Told(problems=[f"{read.name}: {error}"])
-        return translator.translate(whole, "", read_at)
+        told = translator.translate(whole, "", read_at)
+        told.problems.extend(missed)
+        return told
 
     @staticmethod
     def _is_over(read: Read, told: Told) -> bool:
@@ -118,8 +129,8 @@ class ApiReader:
         has_documents = read.detail is not None or read.documents is not None
         return has_documents and read.rows != "now" and not (told.is_open or told.problems)
 
-    def _with_documents(self, read: Read, item: Any) -> Any:
-        """An item with all that is asked for besides. Raises Away, Unfilled."""
+    def _with_documents(self, read: Read, item: Any, missed: list[str]) -> Any:
+        """An item with all that is asked for besides; what could do without is `missed`. Raises Away, Unfilled."""
         whole = item
         if read.detail is not None:
             document = self._client.ask(Question(path_for(read.detail, Record(item, item))))
@@ -128,7 +139,15 @@ class ApiReader:
             return whole
         whole = dict(whole)
         for name, document in read.documents.items():
-            found = self._document(document, Record(whole, whole))
+            try:
+                found = self._document(document, Record(whole, whole))
+            except Busy:
+                raise
+            except Away as error:
+                if not document.optional:
+                    raise
+                missed.append(f"{read.name}: {name}: {error}")
+                continue
             if found is not None:
                 whole[name] = found
         return whole

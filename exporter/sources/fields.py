@@ -116,6 +116,13 @@ def with_schedule(fields: dict[str, Any]) -> None:
     fields["schedule"] = told
 
 
+def with_rule(fields: dict[str, Any]) -> None:
+    """A rule and its failures, as checks tell them: by name."""
+    rule, failures = fields.pop("rule", None), fields.pop("failures", None)
+    if rule is not None:
+        fields["rules"] = {clean_name(text_of(rule)): 0 if failures is None else whole(failures)}
+
+
 def object_of(text: str) -> dict[str, Any] | None:
     """A JSON object that a column holds as text, if it does."""
     try:

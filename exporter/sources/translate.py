@@ -15,9 +15,10 @@ from exporter.domain.identity import event_identity
 from exporter.domain.schedule import BadSchedule
 from exporter.domain.status import FINAL, Status
 from exporter.domain.text import clean_name
-from exporter.sources.fields import after_quiet, fits, kind_of, made, whole, with_schedule
+from exporter.sources.fields import after_quiet, fits, kind_of, made, whole, with_rule, with_schedule
+from exporter.sources.graph import graph
 from exporter.sources.lifecycle import Sign, steps
-from exporter.sources.mapping import Emit, ExecutionMap, StageMap, StreamMap
+from exporter.sources.mapping import Emit, ExecutionMap, PipelineMap, StageMap, StreamMap
 from exporter.sources.paths import BadPath, Record, entries
 from exporter.sources.record_values import Values
 from exporter.sources.values import BadValue, moment, number
@@ -70,18 +71,22 @@ class Told:
 class Translator(Values):
     """Translates what one read of a source gives."""
 
-    def translate(self, value: Any, row: str, read_at: datetime) -> Told:
-        """What one row or document tells; `row`: what it is found by. A part that cannot be read costs only itself."""
+    def translate(self, value: Any, row: str, read_at: datetime, shown: str | None = None) -> Told:
+        """What one row or document tells; `row`: what it is found by; `shown`: what to call it in messages.
+
+        A part that cannot be read costs only itself.
+        """
         told = Told()
-        # The same entry stands in document after document: only rows of databases have keys of their own.
-        keyed = self.mapping.reads_from == "database"
+        shown = f"{self.read.name} {row[:100]}" if shown is None else shown
+        # The same entry stands in document after document: only rows of databases and lines have keys of their own.
+        keyed = self.mapping.reads_from == "database" or self.read.format == "jsonl"
         for number_, emit in enumerate(self.read.emits):
             kind = kind_of(emit)
             for record in self.records(emit, value):
                 try:
                     self._take(told, emit, record, f"{number_}/{row if keyed else ''}", read_at)
                 except (BadValue, BadPath, BadSchedule, msgspec.ValidationError) as error:
-                    told.problems.append(f"{self.read.name} {row[:100]}: {kind}: {error}")
+                    told.problems.append(f"{shown}: {kind}: {error}")
         return told
 
     def records(self, emit: Emit, value: Any) -> Iterator[Record]:
@@ -152,7 +157,7 @@ class Translator(Values):
         if progress is not None and standing.is_open:
             payload = made(e.ExecutionProgressed, {**common, "execution": run, "progress": number(progress)})
             told.events.append(self._event(payload, read_at, *base, "progress", str(progress)))
-        if standing.status is Status.RUNNING and self.read.rows == "states":
+        if standing.status is Status.RUNNING and self.read.rows == "states" and self.read.format != "jsonl":
             minute = read_at.replace(second=0, microsecond=0)
             payload = made(e.ExecutionHeartbeat, {**common, "execution": run})
             told.events.append(self._event(payload, minute, *base, "alive", minute.isoformat()))
@@ -229,8 +234,10 @@ class Translator(Values):
         mapped, type_ = getattr(emit, kind), _PLAIN[kind]
         fields = self.fields_of(mapped, record)
         time = fields.pop("time", None)
-        if type_ is e.PipelineDeclared:
+        if isinstance(mapped, PipelineMap):
             with_schedule(fields)
+            if mapped.stages is not None:
+                fields["stages"] = graph(self, mapped.stages, record)
         if type_ is e.StageSettled:
             word = str(fields["status"])
             status = self.status_of(word)
@@ -240,6 +247,8 @@ class Translator(Values):
         for name in _COUNTS:
             if name in fields:
                 fields[name] = whole(fields[name])
+        if type_ is e.RecordsChecked:
+            with_rule(fields)
         payload = made(type_, fields)
         at = read_at if time is None else moment(time, self.zone)
         content = msgspec.json.encode(payload, order="deterministic").decode()
@@ -249,7 +258,7 @@ class Translator(Values):
 
     def _event(self, payload: Payload, time: datetime, *told: str) -> Event:
         identity = event_identity(f"source\x1f{self.source}", "\x1f".join((self.read.name, *told)))
-        return Event(identity, time, self.mapping.system, self.source, payload)
+        return Event(identity, time, self.mapping.system, self.mapping.namespace or self.source, payload)
 
     def sum_event(self, payload: e.StreamMeasured, time: datetime, *told: str) -> Event:
         """What a stretch of rows adds up to; `told` names the stretch."""

@@ -15,6 +15,8 @@ from exporter.sources.mapping import Expression, Lookup, Value
 from exporter.sources.paths import Record, fill, first, walk
 
 _PARTS = re.compile(r"(\.\d{6})\d+")
+_NEVER = "0000-00-00"
+"""What MySQL writes where there is no time."""
 
 
 class BadValue(ValueError):
@@ -25,6 +27,8 @@ def evaluate(value: Value, record: Record, zone: tzinfo) -> Any:
     """What the expression gives, as JSON has it; None if there is nothing."""
     if isinstance(value, str):
         return plain(first(record, value))
+    if value.has is not None and any(first(record, path) is None for path in value.has):
+        return None
     found = _origin(value, record, zone)
     if found is None:
         return None
@@ -61,6 +65,8 @@ def _origin(value: Expression, record: Record, zone: tzinfo) -> Any:  # noqa: PL
         mine = first(record, value.nth)
         others = (Record(entry, record.root) for entry in record.before)
         return 1 + sum(first(other, value.nth) == mine for other in others)
+    if value.newest is not None:
+        return _newest(value.newest, record, zone)
     path = value.latest if value.latest is not None else value.earliest
     assert path is not None
     told = [plain(told) for _, told in walk(record, path)]
@@ -70,6 +76,12 @@ def _origin(value: Expression, record: Record, zone: tzinfo) -> Any:  # noqa: PL
     if not times:
         return None
     return max(times) if value.latest is not None else min(times)
+
+
+def _newest(words: Mapping[str, str], record: Record, zone: tzinfo) -> str | None:
+    told = {word: plain(first(record, path)) for word, path in words.items()}
+    times = {word: moment(found, zone) for word, found in told.items() if found is not None}
+    return max(times, key=lambda word: times[word], default=None)
 
 
 def _looked_up(lookup: Lookup, found: Any, record: Record) -> Any:
@@ -100,9 +112,15 @@ def plain(value: Any) -> Any:
         return int(value) if value == value.to_integral_value() else float(value)
     if isinstance(value, bytes | memoryview):
         return bytes(value).hex()
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    return None if _is_nothing(value) else value
+
+
+def _is_nothing(value: Any) -> bool:
+    if isinstance(value, float):
+        return not math.isfinite(value)
+    return isinstance(value, str) and value.startswith(_NEVER)
 
 
 def number(value: Any) -> float:

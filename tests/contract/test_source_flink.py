@@ -148,7 +148,7 @@ def test_what_was_counted_is_not_counted_again_and_growth_is(sqlite_url: str) ->
         # It was deployed anew and counts from 0; the attempt before is told as it ended.
         earlier = copy.deepcopy(part) | {"status": "FAILED", "end-time": part["start-time"] + 1000}
         earlier["metrics"] |= {"read-records": before + 9, "read-records-complete": True}
-        answers[f"/jobs/{jid}/vertices/{vertex['id']}/subtasks/0/attempts/0"] = earlier
+        server.answers[f"/jobs/{jid}/vertices/{vertex['id']}/subtasks/0/attempts/0"] = earlier
         part["attempt"] = 1
         part["metrics"] |= {"read-records": 5, "read-records-complete": True}
         read.round()
@@ -187,7 +187,7 @@ def test_checkpoints_are_commits() -> None:
 
 
 def test_a_job_that_cannot_be_told_of_costs_no_other(sqlite_url: str) -> None:
-    answers = {**ANSWERS, f"/jobs/{JOBS['orders-per-minute']}/checkpoints": (500, {})}
+    answers = {**ANSWERS, f"/jobs/{JOBS['orders-per-minute']}/exceptions": (500, {})}
     with json_server(answers) as server, reading(sqlite_url, source("flink", server.url)) as read:
         read.round()
         assert read.statuses("backfill") == {JOBS["backfill"]: "succeeded"}
@@ -235,3 +235,11 @@ def test_of_two_replicas_one_counts(sqlite_url: str) -> None:
         other.round()
         assert other.metric("source_up", source="ours") == 1
         assert one.total("pipeline_stream_events_total", **labels) == 3000
+
+
+def test_a_job_without_checkpoints_is_told_all_the_same(sqlite_url: str) -> None:
+    answers = {**ANSWERS, f"/jobs/{JOBS['orders-per-minute']}/checkpoints": (500, {})}
+    with json_server(answers) as server, reading(sqlite_url, source("flink", server.url)) as read:
+        read.round()
+        assert read.statuses("orders-per-minute") == {JOBS["orders-per-minute"]: "running"}
+        assert len(read.stages(JOBS["orders-per-minute"])) == 2

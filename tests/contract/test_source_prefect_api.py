@@ -172,7 +172,7 @@ def test_what_ended_is_not_asked_for_again(sqlite_url: str) -> None:
         count = len(server.asked)
         read.round(seconds=30)
         # One question for each list but that of flows, which is read now and then.
-        assert [path for path, _ in server.posted[-6:]] == [
+        assert [path for path, _ in server.bodies[-6:]] == [
             "/flow_runs/filter",
             "/flow_runs/filter",
             "/task_runs/filter",

@@ -1,7 +1,4 @@
-"""A JSON API on a free loopback port that answers what a test tells it to.
-
-What is posted is answered by a function of its body.
-"""
+"""A JSON API on a free loopback port that answers what a test tells it to."""
 
 from __future__ import annotations
 
@@ -17,18 +14,19 @@ from typing import Any
 
 @dataclass
 class JsonServer:
-    """`answers`: by path with query, a body, or a status with headers; for what is posted, a function that gives these.
-
-    Counts what was asked and unchanged.
+    """`answers`: by path with query, a body, a status with headers and perhaps a body, or what makes one of these of
+    the authorization (of the body, if it is posted). Counts what was asked and unchanged.
     """
 
     answers: dict[str, Any] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
-    posted: list[tuple[str, Any]] = field(default_factory=list)
+    bodies: list[tuple[str, Any]] = field(default_factory=list)
+    """All that was posted, in order; `posted` has the last by path."""
     unchanged: int = 0
     hang_up: int = 0
     """How often a connection is closed without an answer."""
     authorization: str | None = None
+    posted: dict[str, Any] = field(default_factory=dict)
     url: str = ""
 
 
@@ -45,26 +43,27 @@ def json_server(answers: Mapping[str, Any]) -> Iterator[JsonServer]:
                 told.hang_up -= 1
                 self.close_connection = True
                 return
-            told.asked.append(self.path)
             told.authorization = self.headers.get("Authorization")
-            self._answer(told.answers.get(self.path, (404, {})))
+            answer = told.answers.get(self.path, (404, {}))
+            self._answer(answer(told.authorization) if callable(answer) else answer)
 
         def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            told.asked.append(self.path)
-            told.posted.append((self.path, body))
+            body = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))))
+            told.posted[self.path] = body
+            told.bodies.append((self.path, body))
             answer = told.answers.get(self.path, (404, {}))
-            self._answer(answer(body) if callable(answer) else (405, {}))
+            self._answer(answer(body) if callable(answer) else answer)
 
         def _answer(self, answer: Any) -> None:
-            status, headers = answer if isinstance(answer, tuple) else (200, {})
-            body = b"" if isinstance(answer, tuple) else self._body(answer)
+            told.asked.append(self.path)
+            status, headers, *bodies = answer if isinstance(answer, tuple) else (200, {}, answer)
+            body = self._body(bodies[0]) if bodies else b""
             etag = f'"{sha256(body).hexdigest()[:16]}"'
             if status == 200 and self.headers.get("If-None-Match") == etag:
                 told.unchanged += 1
                 status, body = 304, b""
-            self.send_response(status)
-            for name, value in ({"ETag": etag} | headers).items():
+            self.send_response_only(status)
+            for name, value in ({"ETag": etag, "Date": self.date_time_string()} | headers).items():
                 self.send_header(name, value)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
