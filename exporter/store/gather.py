@@ -230,7 +230,7 @@ class _Gathering:
                 found += self._provisional(row.key[:16])
                 continue
             above = self._row(row.parent_key, row.started)
-            if above is not None and above.state == HELD and not above.parent_key:
+            if above is not None and above.state != SETTLED and not above.parent_key:
                 found.append(above)
         return list({(row.key, row.started): row for row in found}.values())
 

@@ -29,7 +29,6 @@ NAMES = [
         "dagster-otel",
         "genai",
         "metaflow-otel",
-        "oteljs",
         "prefect",
         "airflow3_otel",
     )
