@@ -98,9 +98,13 @@ class Sender:
         self._transport.close()
 
     def _failed(self, error: Exception) -> None:
-        if not self._stopping:  # else the spool was closed under it
+        if self._stopping:
+            return  # the spool was closed under it
+        if isinstance(error, OSError):
+            complain("reading", f"cannot read what waits ({error}); it is sent later")
+        else:
             complain("defect", f"a defect of the client: {type(error).__name__}: {error}")
-            self._pause = LONG_PAUSE
+        self._pause = LONG_PAUSE
 
     def _turn(self) -> None:
         now = time.monotonic()

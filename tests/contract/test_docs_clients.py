@@ -52,7 +52,7 @@ def test_python_runs_as_it_stands(block: Block, exporter: Exporter, tmp_path: Pa
     if "declare(" not in block.text:
         found = wait_for(lambda: executions(exporter), "its run arrived")
         assert [each["status"] for each in found] == ["succeeded"]
-        assert re.search(rf'pipeline\("{found[0]["pipeline"]}"', block.text)
+        assert re.search(rf'pipeline\(\s*"{found[0]["pipeline"]}"', block.text)
 
 
 @pytest.mark.parametrize("block", COMMANDS, ids=places(COMMANDS))
