@@ -8,6 +8,7 @@ from dashboards import look
 from dashboards.grafana.fields import by_name
 from dashboards.grafana.panels import Panel, heatmap, timeseries
 from dashboards.grafana.targets import Target, prom
+from dashboards.tables import known
 from exporter.catalogue.metric import Metric
 from exporter.catalogue.promql import Wanted, gauge, heat, quantile
 
@@ -20,7 +21,7 @@ def quantiles(
     """p50, p95 and p99 of a histogram, for `look.QUANTILE_COLOR`; exemplars come with the last."""
     return [
         prom(
-            quantile(q, metric, "$__rate_interval", where=where),
+            known(quantile(q, metric, "$__rate_interval", where=where)),
             f"p{q * 100:.0f}",
             exemplar=exemplars and q == _QUANTILES[-1],
             interval=interval,

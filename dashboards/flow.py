@@ -11,7 +11,7 @@ from dashboards import links, look
 from dashboards.grafana.fields import by_name
 from dashboards.grafana.panels import Panel
 from dashboards.grafana.targets import Target, prom
-from dashboards.grafana.transformations import join_by_labels
+from dashboards.grafana.transformations import join_by_labels, without_rows_where
 from dashboards.scope import ONE_PIPELINE
 from exporter.catalogue.metric import Metric
 from exporter.catalogue.metrics import (
@@ -27,15 +27,24 @@ from exporter.catalogue.metrics import (
 from exporter.catalogue.promql import gauge, quantile, rate
 from exporter.domain.status import Status
 
+_OF_NO_STAGE = {"arc__idle": 1, "fixedX": 0, "fixedY": 0}
+"""Fields of the one grey node that says why there is nothing to draw: the panel itself would not say it."""
 _WINDOW = "10m"
 """Over which rates are taken: `$__rate_interval` would make them flicker."""
+_ELSE = "$__range"
+"""Over which a stage is looked at that ended nothing within the window: hourly jobs are idle most of the time."""
 _WIDTH, _HEIGHT = 1150, 380
-"""Pixels that a drawing may take at zoom 1: what is larger is drawn closer together."""
-_DENSITY = 0.85
+"""Pixels that a drawing may take at zoom 1: what is larger is drawn closer together, or at last stands out."""
+_DENSITY, _LEAST_ACROSS, _LEAST_DOWN = 0.85, 0.6, 0.71
+"""Of the layout's distances; with the least of them, nodes do not touch."""
+_NO_EDGE = "no edge"
+_NO_STAGE = "no stages told"
 
 _INFO = gauge(STAGE_INFO, by=("stage", "kind"), where=ONE_PIPELINE)
 _ZERO = f"0 * {gauge(STAGE_INFO, by=('stage',), where=ONE_PIPELINE)}"
-_ENDED = rate(STAGE_EXECUTIONS, _WINDOW, by=("stage",), where=ONE_PIPELINE)
+_ENDED, _ENDED_ELSE = (
+    rate(STAGE_EXECUTIONS, window, by=("stage",), where=ONE_PIPELINE) for window in (_WINDOW, _ELSE)
+)
 
 
 def flow(title: str, description: str) -> Panel:
@@ -48,6 +57,7 @@ def flow(title: str, description: str) -> Panel:
         transformations=[
             join_by_labels("stat", ("id", "title", "subtitle"), r"/^n\d+$/"),
             join_by_labels("stat", ("id", "source", "target"), r"/^e\d+$/"),
+            without_rows_where("id", _NO_EDGE),
         ],
         properties={
             "noValue": "No stages known yet: they appear with the first execution, or when declared."
@@ -74,13 +84,13 @@ def flow(title: str, description: str) -> Panel:
 def _nodes() -> list[Target]:
     figures = {
         "mainstat": f"60 * {_ENDED}",
-        "secondarystat": f"({quantile(0.95, STAGE_DURATION, _WINDOW, by=('stage',), where=ONE_PIPELINE)}) >= 0",
+        "secondarystat": f"{_p95(_WINDOW)} or {_p95(_ELSE)}",
         "arc__succeeded": _share(Status.SUCCEEDED, Status.SKIPPED),
         "arc__failed": _share(Status.FAILED, Status.TIMED_OUT),
         "arc__cancelled": _share(Status.CANCELLED),
-        "arc__idle": f"{_ENDED} == bool 0",
-        "fixedX": _place(STAGE_LAYOUT_X, _WIDTH),
-        "fixedY": _place(STAGE_LAYOUT_Y, _HEIGHT),
+        "arc__idle": f"(({_ENDED} > 0) or {_ENDED_ELSE}) == bool 0",
+        "fixedX": _place(STAGE_LAYOUT_X, _WIDTH, _LEAST_ACROSS),
+        "fixedY": _place(STAGE_LAYOUT_Y, _HEIGHT, _LEAST_DOWN),
         "detail__active": gauge(STAGE_ACTIVE, by=("stage",), fold="sum", where=ONE_PIPELINE),
     }
     return [
@@ -93,10 +103,12 @@ def _edges() -> list[Target]:
     items = rate(EDGE_ITEMS, _WINDOW, by=("source", "target"), where=ONE_PIPELINE)
     zero = f"0 * {gauge(EDGE_INFO, by=('source', 'target'), where=ONE_PIPELINE)}"
     figures = {"mainstat": items, "thickness": f"clamp_max(1 + 2 * ln(1 + {items}), 10)"}
+    # Of nothing, joinByLabels makes a frame without an id, over which the whole panel fails.
+    none = _labelled("vector(0)", id=_NO_EDGE, source=_NO_EDGE, target=_NO_EDGE)
     return [
         prom(
-            f'label_replace(label_join(({expr}) or on (source, target) ({zero}), "id", "->", "source", "target"), '
-            f'"stat", "{field}", "", "")',
+            f'label_replace(label_join(({expr}) or on (source, target) ({zero}), "id", "->", "source", "target") '
+            f'or {none}, "stat", "{field}", "", "")',
             ref=f"e{number}",
             instant=True,
         )
@@ -109,17 +121,38 @@ def _node(expr: str, field: str) -> str:
     labelled = (
         f'label_replace(label_replace({filled}, "id", "$1", "stage", "(.+)"), "title", "$1", "stage", "(.+)")'
     )
-    return f'label_replace(label_replace({labelled}, "subtitle", "$1", "kind", "(.*)"), "stat", "{field}", "", "")'
+    # A blank where no kind is told: joinByLabels wants the label.
+    blank = f'label_replace({labelled}, "subtitle", " ", "", "")'
+    node = f'label_replace({blank}, "subtitle", "$1", "kind", "(.+)")'
+    if field in _OF_NO_STAGE:
+        none = _labelled(
+            f"vector({_OF_NO_STAGE[field]})", id=_NO_STAGE, title=_NO_STAGE, subtitle="by its source"
+        )
+        node = f"({node} or on () {none})"
+    return f'label_replace({node}, "stat", "{field}", "", "")'
+
+
+def _labelled(expr: str, **labels: str) -> str:
+    for name, value in labels.items():
+        expr = f'label_replace({expr}, "{name}", "{value}", "", "")'
+    return expr
 
 
 def _share(*statuses: Status) -> str:
-    part = rate(STAGE_EXECUTIONS, _WINDOW, by=("stage",), status=statuses, where=ONE_PIPELINE)
-    return f"{part} / clamp_min({_ENDED}, 1e-9)"
+    part, part_else = (
+        rate(STAGE_EXECUTIONS, window, by=("stage",), status=statuses, where=ONE_PIPELINE)
+        for window in (_WINDOW, _ELSE)
+    )
+    return f"{part} / ({_ENDED} > 0) or {part_else} / clamp_min({_ENDED_ELSE}, 1e-9)"
 
 
-def _place(metric: Metric, room: int) -> str:
+def _p95(window: str) -> str:
+    return f"(({quantile(0.95, STAGE_DURATION, window, by=('stage',), where=ONE_PIPELINE)}) >= 0)"
+
+
+def _place(metric: Metric, room: int, least: float) -> str:
     """Where a stage stands from the panel's middle, in pixels; nothing fits itself to the panel."""
     places = gauge(metric, by=("stage",), where=ONE_PIPELINE)
     first, last = f"scalar(min({places}))", f"scalar(max({places}))"
-    closeness = f"clamp_max({room} / clamp_min(vector({last} - {first}), 1), {_DENSITY})"
+    closeness = f"clamp({room} / clamp_min(vector({last} - {first}), 1), {least}, {_DENSITY})"
     return f"({places} - ({first} + {last}) / 2) * scalar({closeness})"

@@ -33,6 +33,10 @@ _SIGN = {
 }
 
 
+_WORD = {Status.SUCCEEDED: "ok"}
+"""Short, for a cell that is wide enough for more than a sign, but not for all of the word."""
+
+
 def _words(status: str) -> str:
     return status.replace("_", " ")
 
@@ -48,8 +52,11 @@ STATUS = mapping(
 
 STATUS_SIGN = mapping(
     [
-        *((status.value, f"{_SIGN[status]} {_words(status)}", COLOR[status]) for status in Status),
-        ("retried", "↻ succeeded after a retry", "light-green"),
+        *(
+            (status.value, f"{_SIGN[status]} {_WORD.get(status, _words(status))}", COLOR[status])
+            for status in Status
+        ),
+        ("retried", "↻ retried", "light-green"),
     ]
 )
 """The same with a sign in front. A grid's narrow cell shows just the sign, for those who do not tell red from green."""

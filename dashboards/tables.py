@@ -10,11 +10,14 @@ from dashboards.grafana.fields import by_name, by_regex
 from dashboards.grafana.json import Json
 from dashboards.grafana.panels import Panel, table
 from dashboards.grafana.targets import Target, prom, sql
-from dashboards.grafana.transformations import merge, organize, series_table
+from dashboards.grafana.transformations import last_of, merge, organize, rows_by, series_table
 from exporter.domain.status import FAILING
 
 BAD = "(" + ", ".join(f"'{status}'" for status in sorted(FAILING)) + ")"
 """Final statuses after which somebody has to look, for `status IN …`."""
+
+JUDGED = f"(status = 'succeeded' OR status IN {BAD})"
+"""What says whether a pipeline works; cancelled and skipped executions say nothing of it."""
 
 TOLD_ONCE = (
     "(e.stage IS NOT NULL OR NOT EXISTS (SELECT FROM errors s WHERE s.execution_id = e.execution_id "
@@ -53,7 +56,10 @@ def merged(titles: Mapping[str, str], *, trend: str | None = None) -> list[Json]
     `trend`: the figure (`lastNotNull`, `sum`) of the query of that refId, which becomes a sparkline.
     """
     first = [series_table({"trend": trend})] if trend else []
-    return [*first, merge(), organize(list(titles), rename=titles, exclude=("Time",))]
+    values = [name for name in titles if name.split(" ")[0] in ("Value", "Trend")]
+    keys = [name for name in titles if name not in values]
+    names = {last_of(name) if name in values else name: title for name, title in titles.items()}
+    return [*first, merge(), rows_by(keys, values), organize(list(names), rename=names)]
 
 
 def shortened(text: str, length: int) -> str:
@@ -131,22 +137,23 @@ def executions(
     pipeline = 'pipeline AS "Pipeline", environment AS "Environment",' if with_pipeline else ""
     error = shortened("concat_ws(': ', error_type, error_message)", 120 if brief else 300)
     query = f"""
-        SELECT queued_at AS "Queued", {pipeline} status AS "Status", duration_seconds AS "Duration",
+        SELECT queued_at AS "Queued", {pipeline} status AS "Status",
+          coalesce(duration_seconds, extract(epoch FROM now() - started_at)::float8) AS "Duration",
           CASE WHEN status IN {BAD} THEN {FAILED_STAGE} END AS "Stage",
           CASE WHEN error_message IS NOT NULL THEN {error} END AS "Error",
           trigger AS "Trigger", external_id AS "Run", id AS execution_id, from_ms, to_ms
         FROM executions e WHERE {where} ORDER BY queued_at DESC LIMIT {limit}
     """
     columns = [
-        ago_column("Queued", width=132, links=[links.to_execution()])
+        ago_column("Queued", width=140, links=[links.to_execution()])
         if brief
         else by_name("Queued", width=160, links=[links.to_execution()]),
-        pipeline_column(width=150),
+        pipeline_column(width=190),
         by_name("Environment", width=110),
         status_column(width=95),
         seconds_column("Duration"),
         by_name("Stage", width=100, no_value=" "),
-        by_name("Error", min_width=140, wrap=brief or None, inspect=True),
+        by_name("Error", min_width=140, inspect=True),
         by_name("Trigger", width=90, no_value=" "),
         by_name("Run", width=220, links=[links.to_execution()]),
         HIDDEN,

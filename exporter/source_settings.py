@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-KEYS = ("name", "preset", "mapping", "url", "environment", "every", "secret_file")
+KEYS = ("name", "preset", "mapping", "url", "environment", "every", "secret_file", "timezone")
 EVERY = timedelta(seconds=15)
 """Time between two reads of a source that tells none."""
 
@@ -24,7 +25,7 @@ class SourceSetting:
     """One source as it stands in the configuration file.
 
     `preset` or `mapping` (a file) says what its rows mean. `secret_file` holds the password of a database, or the
-    bearer token of an API.
+    bearer token of an API. `timezone` is that of times that tell none, instead of the mapping's.
     """
 
     name: str
@@ -34,6 +35,7 @@ class SourceSetting:
     environment: str = "default"
     every: timedelta = EVERY
     secret_file: str | None = None
+    timezone: str | None = None
 
 
 def sources_of(told: Any, duration: Callable[[str], timedelta]) -> tuple[SourceSetting, ...]:
@@ -66,6 +68,7 @@ def _source(told: Any, place: str, duration: Callable[[str], timedelta]) -> Sour
         raise BadSource(f"{place}: expected either preset or mapping")
     if not texts.get("environment", "default").isprintable() or len(texts.get("environment", "")) > 256:
         raise BadSource(f"{place}.environment: expected up to 256 printable characters")
+    _check_zone(texts.get("timezone"), place)
     try:
         every = duration(texts.pop("every")) if "every" in texts else EVERY
     except ValueError as error:
@@ -73,6 +76,13 @@ def _source(told: Any, place: str, duration: Callable[[str], timedelta]) -> Sour
     if every < timedelta(seconds=1):
         raise BadSource(f"{place}.every: expected at least 1s")
     return SourceSetting(every=every, **texts)
+
+
+def _check_zone(zone: str | None, place: str) -> None:
+    try:
+        ZoneInfo(zone or "UTC")
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise BadSource(f"{place}.timezone: no such time zone: {zone!r}") from error
 
 
 def _texts(told: Mapping[str, Any], place: str) -> dict[str, str]:

@@ -13,6 +13,7 @@ import hypothesis
 import pytest
 
 from tests.support.exporter import Exporter, StartExporter
+from tests.support.mariadb import MariaDB
 from tests.support.paths import recordings_folder
 from tests.support.postgresql import PostgreSQL
 from tests.support.prometheus import Alertmanager, Prometheus, Pushgateway, StartPrometheus
@@ -42,6 +43,16 @@ def own_postgresql() -> Iterator[PostgreSQL]:
     """A server of this test alone that writes as in production: it may be stopped, killed, started."""
     with ExitStack() as stack:
         server = PostgreSQL(durable=True)
+        stack.callback(server.close)
+        server.start()
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mariadb() -> Iterator[MariaDB]:
+    """A server for the whole run (of one worker)."""
+    with ExitStack() as stack:
+        server = MariaDB()
         stack.callback(server.close)
         server.start()
         yield server

@@ -106,7 +106,7 @@ def _figures() -> list[Panel]:
 
 
 def _count(title: str, description: str, target: Target, steps: Steps) -> Panel:
-    return stat(title, description, target, steps=steps, decimals=0)
+    return stat(title, description, target, steps=steps)
 
 
 def _over_time(column: str, word: str) -> Panel:

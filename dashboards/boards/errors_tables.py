@@ -10,7 +10,7 @@ from dashboards.grafana.panels import Panel, table
 from dashboards.grafana.targets import sql
 from dashboards.grafana.transformations import convert, organize, series_table, sort_by
 
-_KINDS = 30
+_KINDS = 60
 _TREND = 40
 _PIPELINE = "${__data.fields.Pipeline:percentencode}"
 _ENVIRONMENT = "${__data.fields.environment:percentencode}"
@@ -80,13 +80,13 @@ def _kind_columns() -> list[Json]:
             cell={"type": "sparkline", "hideValue": True, "drawStyle": "bars", "fillOpacity": 80},
         ),
         by_name("Runs", width=50),
-        by_name("Pipeline", width=150, links=[links.to_pipeline(_PIPELINE, _ENVIRONMENT)]),
+        by_name("Pipeline", width=200, links=[links.to_pipeline(_PIPELINE, _ENVIRONMENT)]),
         by_name(
             "Stage", width=100, no_value=" ", links=[links.to_stage(links.VALUE, _PIPELINE, _ENVIRONMENT)]
         ),
         tables.ago_column("First seen", width=135),
         tables.ago_column("Last seen", width=135),
-        by_name("Last message", min_width=120, inspect=True),
+        by_name("Last message", min_width=200, inspect=True),
         by_regex("^(execution_id|environment)$", hidden=True),
     ]
 
@@ -105,7 +105,7 @@ def stages() -> Panel:
         "Repair the first one first. An empty stage: the execution itself told it.",
         sql(query),
         columns=[
-            by_name("Pipeline", min_width=110, links=[links.to_pipeline(links.VALUE, _ENVIRONMENT)]),
+            by_name("Pipeline", min_width=150, links=[links.to_pipeline(links.VALUE, _ENVIRONMENT)]),
             by_name(
                 "Stage",
                 min_width=90,
@@ -167,7 +167,7 @@ def latest() -> Panel:
         columns=[
             by_name("Time", width=155, links=[links.to_execution()]),
             by_name("Severity", width=72, mappings=look.SEVERITY, cell="color-text"),
-            by_name("Pipeline", width=135, links=[links.to_pipeline(links.VALUE, _ENVIRONMENT)]),
+            by_name("Pipeline", width=200, links=[links.to_pipeline(links.VALUE, _ENVIRONMENT)]),
             by_name(
                 "Stage",
                 width=100,

@@ -38,7 +38,7 @@ def board() -> Dashboard:
             strip(4, *figures()),
             strip(3, *facts()),
             strip(9, what_went_wrong()),
-            strip(11, timeline()),
+            strip(13, timeline()),
             strip(13, stages()),
             strip(15, _waterfall()),
             strip(13, logs_of_execution()),

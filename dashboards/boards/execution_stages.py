@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dashboards import links, look, tables
 from dashboards.boards.execution_scope import (
+    ACTIVE,
     ID,
     ITS_PIPELINE,
     ONE_EXECUTION,
@@ -17,8 +18,10 @@ from dashboards.grafana.targets import prom, sql
 from dashboards.grafana.transformations import (
     calculate,
     join_by_field,
+    last_of,
     organize,
     partition,
+    rows_by,
     sort_by,
     without_rows_where_null,
 )
@@ -26,7 +29,11 @@ from exporter.catalogue.metrics import DURATION_BASELINE, STAGE_BASELINE
 from exporter.catalogue.promql import gauge
 
 _WHOLE = "whole run"
+_ROWS = 25
+"""Of the timeline's page: what is readable at its height."""
 _BARS = 1500
+_INSTANCES = 8
+"""So many of a stage's mapped instances are drawn: a stage of a thousand would hide all others."""
 _INSTANCE = "coalesce(' [' || index || ']', '')"
 _IN_ORDER = f"""
     SELECT *, row_number() OVER (
@@ -47,6 +54,14 @@ A stage without an end ended with its execution, or else still runs.
 def timeline() -> Panel:
     """A row for each stage, a bar for each attempt; on top the execution, its waiting included."""
     query = f"""
+        WITH s AS (
+          SELECT *, min(CASE WHEN status IN {tables.BAD} THEN 0 WHEN status IN {ACTIVE} THEN 1 ELSE 2 END)
+              OVER one AS worst,
+            max(coalesce(ended_at, whole_ended_at, now()) - started_at) OVER one AS longest
+          FROM ({_IN_ORDER}) s WHERE started_at IS NOT NULL WINDOW one AS (PARTITION BY path, index)),
+        i AS (
+          SELECT *, dense_rank() OVER (PARTITION BY path ORDER BY worst, longest DESC, index) AS instance,
+            count(*) OVER () AS bars FROM s)
         SELECT time, "end", bar, stage, whole, status FROM (
           SELECT 0 AS place, queued_at AS time, coalesce(started_at, ended_at, now()) AS "end", '{_WHOLE}' AS bar,
             'execution' AS stage, '' AS whole,
@@ -62,13 +77,17 @@ def timeline() -> Panel:
           (SELECT place, started_at, coalesce(ended_at, whole_ended_at, now()),
             repeat('· ', cardinality(path) - 1) || name || {_INSTANCE}, name,
             array_to_string(path, ' / ') || {_INSTANCE}, status
-           FROM ({_IN_ORDER}) s WHERE started_at IS NOT NULL ORDER BY 1 LIMIT {_BARS})) bars
+           FROM i WHERE instance <= {_INSTANCES} AND (bars <= {_ROWS} OR worst < 2 OR NOT EXISTS (
+             SELECT FROM s WHERE s.path = i.path[1:cardinality(i.path) - 1]))
+           ORDER BY 1 LIMIT {_BARS})) bars
         ORDER BY place, time
     """
     return state_timeline(
         "Stages over time",
         "Each stage from start to end, attempts as bars of their own, what runs up to now; above them the execution "
-        "with the time it waited. Gaps are waiting for a worker or for a retry. Click a bar for the stage's log lines. "
+        "with the time it waited. Gaps are waiting for a worker or for a retry. Of a mapped stage: the "
+        f"{_INSTANCES} instances that failed, run or took longest. Where there are many, what succeeded within another "
+        "stage is left to the waterfall below. Click a bar for the stage's log lines. "
         "Slivers: click Started, above, to set the time range to this execution.",
         sql(query),
         mappings=look.STATUS,
@@ -78,6 +97,7 @@ def timeline() -> Panel:
         links=[links.to_logs_of_stage(links.label("stage"))],
         row_height=0.75,
         legend_shown=False,
+        rows=_ROWS,
     )
 
 
@@ -112,8 +132,12 @@ def stages() -> Panel:
         no_value="No stage has started, or the pipeline reports none.",
         transformations=[
             *(
-                organize(rename={f"Value #{ref}": name}, exclude=("Time",), ref=ref)
+                step
                 for ref, name in zip("BC", usual, strict=True)
+                for step in (
+                    rows_by(("stage",), (f"Value #{ref}",), ref),
+                    organize(rename={last_of(f"Value #{ref}"): name}, ref=ref),
+                )
             ),
             join_by_field("stage", mode="outerTabular"),
             without_rows_where_null("Stage"),

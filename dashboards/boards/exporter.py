@@ -294,8 +294,8 @@ def _scrapes() -> Panel:
     return timeseries(
         "Time to answer a scrape",
         "p50 and p95 as the exporter measures it, and what Prometheus saw. Bad: near the scrape's time-out.",
-        prom(quantile(0.5, SCRAPE_SECONDS, "$__rate_interval"), "p50"),
-        prom(quantile(0.95, SCRAPE_SECONDS, "$__rate_interval"), "p95"),
+        prom(tables.known(quantile(0.5, SCRAPE_SECONDS, "$__rate_interval")), "p50"),
+        prom(tables.known(quantile(0.95, SCRAPE_SECONDS, "$__rate_interval")), "p95"),
         prom(f"max(scrape_duration_seconds * {_HERE})", "seen by Prometheus"),
         unit="s",
         overrides=[

@@ -26,7 +26,7 @@ def board() -> Dashboard:
         "Is anything wrong, where, and since when. Every name leads on: pipeline, stage, execution, error.",
         [
             *figures(_figures()),
-            strip(8, (16, home_tables.failing()), (8, _alerts())),
+            strip(9, (16, home_tables.failing()), (8, _alerts())),
             strip(9, _where_and_since_when()),
             strip(11, home_tables.pipelines()),
             strip(9, home_tables.running(), _failures()),
@@ -67,10 +67,10 @@ def _figures() -> list[Panel]:
         ),
         stat(
             "Success",
-            "Part of the executions that ended in the time range and succeeded.",
+            "Of the executions of the time range that succeeded or failed, the part that succeeded.",
             sql(
                 "SELECT avg((status = 'succeeded')::int) FROM executions "
-                f"WHERE $__timeFilter(queued_at) AND ended_at IS NOT NULL AND {WHERE_PIPELINES}"
+                f"WHERE $__timeFilter(queued_at) AND {tables.JUDGED} AND {WHERE_PIPELINES}"
             ),
             steps=look.SUCCESS_RATIO,
             unit="percentunit",
@@ -124,23 +124,30 @@ def _late() -> str:
 def _where_and_since_when() -> Panel:
     query = f"""
         WITH e AS (
-          SELECT pipeline || CASE WHEN environment = 'default' THEN '' ELSE ' · ' || environment END AS name,
-            queued_at, status IN {tables.BAD} AS bad
+          SELECT pipeline, environment, queued_at, status IN {tables.BAD} AS bad
           FROM executions WHERE $__timeFilter(queued_at) AND ended_at IS NOT NULL AND {WHERE_PIPELINES}),
-        worst AS (SELECT name FROM e GROUP BY 1 ORDER BY sum(bad::int) DESC, count(*) DESC LIMIT {_STRIP_ROWS})
-        SELECT $__timeGroup(queued_at, $__interval), name AS metric, sum(bad::int)::float8 AS value
-        FROM e JOIN worst USING (name) GROUP BY 1, 2 ORDER BY 1, 2
+        worst AS (
+          SELECT pipeline, environment, sum(bad::int) AS bad, count(*) AS n,
+            count(*) OVER (PARTITION BY pipeline) > 1 AS elsewhere
+          FROM e GROUP BY 1, 2 ORDER BY 3 DESC, 4 DESC, 1, 2 LIMIT {_STRIP_ROWS}),
+        ranked AS (
+          SELECT pipeline, environment, to_char(row_number() OVER (ORDER BY bad DESC, n DESC), '00') AS place,
+            CASE WHEN elsewhere THEN pipeline || ' · ' || environment ELSE pipeline END AS name
+          FROM worst)
+        SELECT $__timeGroup(queued_at, $__interval), place, name, pipeline, environment, sum(bad::int)::float8 AS value
+        FROM e JOIN ranked USING (pipeline, environment) GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2
     """
     return status_history(
         f"Where and since when: failures of the {_STRIP_ROWS} pipelines that fail most",
-        "One row for each pipeline, one cell for each interval: green none failed, then the darker the more failed; "
-        "empty: nothing ended. A red cell says how many. Click a cell to open the pipeline.",
+        "One row for each pipeline, the worst on top, one cell for each interval: green none failed, then the darker "
+        "the more failed; empty: nothing ended. A red cell says how many. Click a cell to open the pipeline.",
         sql(query, format="time_series"),
         steps=((None, look.GREEN), (1, look.ORANGE), (3, look.RED), (10, look.DARK_RED)),
         unit="short",
         min=0,
         no_value="No execution ended in this time range.",
-        name="${__field.labels.metric}",
+        name="${__field.labels.name}",
+        links=[links.to_pipeline(links.label("pipeline"), links.label("environment"))],
         max_points=60,
         show_value="never",
     )

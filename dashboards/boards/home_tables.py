@@ -36,31 +36,30 @@ def failing() -> Panel:
     """Which pipelines fail now, since when, where, with what."""
     error = tables.shortened("concat_ws(': ', error_type, error_message)", 120)
     query = f"""
-        SELECT pipeline AS "Pipeline", environment AS "Environment", since AS "Since",
-          bad || ' of last ' || n AS "Failed", error_stage AS "Stage",
-          {error} AS "Last error", last_success_at AS "Last success",
+        SELECT pipeline AS "Pipeline", environment AS "Environment", bad || ' of last ' || n AS "Failed",
+          {error} AS "Last error", since AS "Since", error_stage AS "Stage", last_success_at AS "Last success",
           execution_id, from_ms, to_ms
-        FROM ({FAILING}) f ORDER BY bad::float8 / n DESC, since LIMIT 50
+        FROM ({FAILING}) f ORDER BY bad::float8 / n DESC, since LIMIT 100
     """
     return table(
         "Failing now",
-        "Pipelines whose latest execution failed, or of whose last ten at least two and a fifth did. Click the "
-        "error to open its execution. No row is good.",
+        "Pipelines whose latest execution failed, or of whose last ten at least two and a fifth did; those that fail "
+        "most first. Click the error to open its execution. No row is good.",
         sql(query),
         no_value="Nothing is failing.",
         columns=[
-            tables.pipeline_column(width=145),
-            by_name("Environment", width=100),
-            tables.ago_column("Since", width=125, cell="color-text", color=look.RED),
-            by_name("Failed", width=95, cell="color-text", color=look.RED),
-            by_name("Stage", width=95, no_value=" "),
+            tables.pipeline_column(min_width=165),
+            by_name("Environment", width=95),
+            by_name("Failed", width=90, cell="color-text", color=look.RED),
             by_name(
                 "Last error",
-                min_width=180,
-                wrap=True,
+                min_width=165,
                 no_value="no error was told",
+                inspect=True,
                 links=[links.to_execution()],
             ),
+            tables.ago_column("Since", width=125, cell="color-text", color=look.RED),
+            by_name("Stage", width=90, no_value=" "),
             tables.ago_column("Last success", width=125),
             tables.HIDDEN,
         ],
@@ -74,7 +73,7 @@ def pipelines() -> Panel:
         g AS (
           SELECT pipeline, environment, count(*) FILTER (WHERE ended_at IS NOT NULL) AS n,
             count(*) FILTER (WHERE status IN {tables.BAD}) AS bad,
-            avg((status = 'succeeded')::int) FILTER (WHERE ended_at IS NOT NULL) AS ok,
+            avg((status = 'succeeded')::int) FILTER (WHERE {tables.JUDGED}) AS ok,
             percentile_cont(.95) WITHIN GROUP (ORDER BY duration_seconds) FILTER (WHERE ended_at IS NOT NULL) AS p95,
             count(*) FILTER (WHERE status = 'running') AS running, max(ended_at) AS last_end,
             (array_agg(status ORDER BY queued_at DESC) FILTER (WHERE ended_at IS NOT NULL))[1] AS result
@@ -95,7 +94,7 @@ def pipelines() -> Panel:
         max_points=60,
         filterable=True,
         columns=[
-            tables.pipeline_column(min_width=150),
+            tables.pipeline_column(min_width=200),
             by_name("Environment", width=110),
             tables.status_column("Last result", width=105),
             by_name("Running", width=80, align="center"),
@@ -143,16 +142,16 @@ def running() -> Panel:
           extract(epoch FROM now() - coalesce(started_at, queued_at)) AS "For",
           id AS execution_id, from_ms, to_ms
         FROM executions WHERE status IN ('running', 'queued', 'paused') AND {WHERE_PIPELINES}
-        ORDER BY queued_at LIMIT 50
+        ORDER BY kind IS NOT DISTINCT FROM 'streaming', queued_at LIMIT 100
     """
     return table(
         "Running now",
-        "Oldest first, whatever time range is chosen. Click a name to open the execution. Bad is a run far older than "
-        "its kind: see the alerts.",
+        "Oldest first, those that stream for ever last, whatever time range is chosen; 100 at most. Click a name to "
+        "open the execution. Bad is a run far older than its kind: see the alerts.",
         sql(query),
         no_value="Nothing is running.",
         columns=[
-            by_name("Pipeline", min_width=140, links=[links.to_execution()]),
+            by_name("Pipeline", min_width=150, links=[links.to_execution()]),
             by_name("Environment", width=105),
             tables.status_column(width=92),
             tables.progress_column(),

@@ -13,6 +13,7 @@ from dashboards.grafana.fields import by_name
 from dashboards.grafana.layout import figures, strip
 from dashboards.grafana.panels import Panel, alert_list, bar_gauge, stat, table, timeseries
 from dashboards.grafana.targets import prom
+from dashboards.grafana.transformations import sort_by
 from dashboards.scope import PIPELINES, of_pipelines
 from exporter.catalogue.metrics import (
     ERRORS,
@@ -31,6 +32,8 @@ from exporter.domain.status import Status
 
 _WINDOW = "1m"
 _SHOWN = "5m"
+_ORDER = "Order"
+_LATER_THAN_ALL = 1e12
 
 
 def board() -> Dashboard:
@@ -55,6 +58,8 @@ def board() -> Dashboard:
 
 def _lately(panel: Panel) -> Panel:
     panel.time_from = _SHOWN
+    # Beside a short title of a figure there is no room to say so.
+    panel.time_hidden = panel.type == "stat" or None
     return panel
 
 
@@ -85,10 +90,11 @@ def _figures() -> list[Panel]:
             graph=True,
         ),
         stat(
-            "Errors a minute",
-            "Errors of executions and stages in the last minute.",
+            "Errors",
+            "Errors of executions and stages in the last minute. Bad: any that repeats.",
             prom(f"60 * {rate(ERRORS, _WINDOW, where=PIPELINES)}"),
             steps=((None, look.GREY), (0, look.GREEN), (0.1, look.RED)),
+            unit="cpm",
             decimals=0,
             graph=True,
             no_value="none yet",
@@ -122,35 +128,31 @@ def _under_way() -> Panel:
         "Value #progress": "Progress",
         "Value #left": "Left",
         "execution_id": "Execution",
+        "Value #order": _ORDER,
+    }
+    progress = gauge(EXECUTION_PROGRESS, by=by, where=PIPELINES)
+    left = f"clamp_min({gauge(EXECUTION_ETA, by=by, where=PIPELINES)} - time(), 0)"
+    figures = {
+        "progress": progress,
+        "left": left,
+        # Those of which nobody knows when they end come last: by an empty cell they would be first.
+        "order": f"{left} or on ({', '.join(by)}) {progress} * 0 + {_LATER_THAN_ALL}",
     }
     return table(
         "Under way",
         "Executions with progress, those that end next first. The exporter tells the 200 that started last. Click one "
         "to open it.",
-        [
-            prom(
-                gauge(EXECUTION_PROGRESS, by=by, where=PIPELINES),
-                ref="progress",
-                instant=True,
-                format="table",
-            ),
-            prom(
-                f"clamp_min({gauge(EXECUTION_ETA, by=by, where=PIPELINES)} - time(), 0)",
-                ref="left",
-                instant=True,
-                format="table",
-            ),
-        ],
+        [prom(expr, ref=ref, instant=True, format="table") for ref, expr in figures.items()],
         no_value="Nothing is running.",
         columns=[
-            tables.pipeline_column(min_width=130),
+            tables.pipeline_column(min_width=170),
             by_name("Environment", width=105),
             tables.progress_column(),
             tables.seconds_column("Left", width=80, decimals=0),
             by_name("Execution", width=150, links=[links.to_execution_now(links.VALUE)]),
+            by_name(_ORDER, hidden=True),
         ],
-        transformations=tables.merged(titles),
-        sort=(("Left", False),),
+        transformations=[*tables.merged(titles), sort_by(_ORDER)],
     )
 
 
@@ -198,12 +200,13 @@ def _ended() -> Panel:
 
 
 def _events() -> Panel:
-    by = ("pipeline", "stream")
+    by = ("pipeline", "environment", "stream")
     return timeseries(
-        "Events a second of the busiest streams",
-        "What passes through streams.",
+        "Busiest streams",
+        "Events a second that pass through them.",
         prom(
-            f"topk(10, {rate(STREAM_EVENTS, _WINDOW, by=by, where=PIPELINES)})", "{{pipeline}} · {{stream}}"
+            f"topk(10, {rate(STREAM_EVENTS, _WINDOW, by=by, where=PIPELINES)})",
+            "{{pipeline}} · {{environment}} · {{stream}}",
         ),
         unit="cps",
         no_value="No streams here.",
@@ -213,9 +216,12 @@ def _events() -> Panel:
 def _lag() -> Panel:
     by = ("pipeline", "environment", "stream", "direction")
     return timeseries(
-        "Lag of the streams most behind",
-        "A straight climb is a stream that stands still.",
-        prom(f"topk(10, {gauge(STREAM_LAG, by=by, where=PIPELINES)})", "{{pipeline}} · {{stream}}"),
+        "Streams most behind",
+        "Their lag. A straight climb is a stream that stands still.",
+        prom(
+            f"topk(10, {gauge(STREAM_LAG, by=by, where=PIPELINES)})",
+            "{{pipeline}} · {{environment}} · {{stream}} {{direction}}",
+        ),
         unit="s",
         steps=((None, look.GREEN), (300, look.RED)),
         line_at_steps=True,

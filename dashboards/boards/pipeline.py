@@ -31,11 +31,11 @@ from exporter.catalogue.metrics import (
     LAST_STATUS,
     LAST_SUCCESS,
 )
-from exporter.catalogue.promql import gauge, increase, quantile
-from exporter.domain.status import FAILING, FINAL, Status
+from exporter.catalogue.promql import gauge, increase
+from exporter.domain.status import FINAL, Status
 
-_BAD = tuple(sorted(FAILING))
 _GRID_RUNS = 40
+_WHOLE = "whole run"
 
 
 def board() -> Dashboard:
@@ -50,8 +50,9 @@ def board() -> Dashboard:
                 flow(
                     "Flow of $pipeline",
                     "Each stage: executions a minute, p95 duration; its ring: how the last ten minutes' attempts "
-                    "ended (green succeeded, red failed, orange cancelled, grey none). Arrows are as wide as the "
-                    "items that went along. Click a stage to open it.",
+                    "ended, or those of the time range where none did so lately (green succeeded, red failed, orange "
+                    "cancelled, grey none). Arrows are as wide as the items that went along. Click a stage to open it. "
+                    "Zoom out by the buttons where not all is in sight.",
                 ),
             ),
             strip(10, (15, _grid()), (9, _bars())),
@@ -116,9 +117,6 @@ _SEARCH = (
 
 
 def _figures() -> list[Panel]:
-    ended = increase(EXECUTIONS, "$__range", where=ONE_PIPELINE)
-    succeeded = increase(EXECUTIONS, "$__range", status=Status.SUCCEEDED, where=ONE_PIPELINE)
-    failed = increase(EXECUTIONS, "$__range", status=_BAD, where=ONE_PIPELINE)
     last = " or ".join(
         f"(max({gauge(LAST_STATUS, status=status, where=ONE_PIPELINE)} == 1) * {look.STATUS_NUMBER[status]})"
         for status in Status
@@ -153,8 +151,8 @@ def _figures() -> list[Panel]:
         ),
         stat(
             "Success",
-            "Part of the executions that ended in the time range and succeeded. Skipped ones count as ended.",
-            prom(f"{succeeded} / ({ended} > 0)", instant=True),
+            "Part of the executions of the time range that ended and succeeded. Skipped ones count as ended.",
+            sql(_of_ended("avg((status = 'succeeded')::int)")),
             steps=look.SUCCESS_RATIO,
             unit="percentunit",
             decimals=1,
@@ -162,8 +160,8 @@ def _figures() -> list[Panel]:
         ),
         stat(
             "Failed",
-            "Executions in the time range that failed, timed out or were lost. Click for their errors.",
-            prom(f"round({failed})", instant=True),
+            "Executions of the time range that failed, timed out or were lost. Click for their errors.",
+            sql(_of_ended(f"count(*) FILTER (WHERE status IN {tables.BAD})")),
             steps=look.COUNT_OF_BAD,
             links=[links.to_errors()],
         ),
@@ -187,8 +185,8 @@ def _figures() -> list[Panel]:
         ),
         stat(
             "p95 now",
-            "95 % of the executions in the time range took at most this long.",
-            prom(quantile(0.95, EXECUTION_DURATION, "$__range", where=ONE_PIPELINE), instant=True),
+            "95 % of the executions of the time range took at most this long.",
+            sql(_of_ended("percentile_cont(0.95) WITHIN GROUP (ORDER BY duration_seconds)")),
             steps=look.NEUTRAL,
             unit="s",
             decimals=1,
@@ -197,8 +195,19 @@ def _figures() -> list[Panel]:
     ]
 
 
+def _of_ended(figure: str) -> str:
+    """SQL of a figure of the executions of the time range that have ended.
+
+    Out of the history, for Prometheus knows nothing of what ended before it first saw the pipeline.
+    """
+    return (
+        f"SELECT {figure} FROM executions WHERE $__timeFilter(queued_at) AND ended_at IS NOT NULL "
+        f"AND {WHERE_PIPELINE}"
+    )
+
+
 _RANK = "dense_rank() OVER (ORDER BY queued_at DESC, id)"
-_COLUMN_TIME = f"date_trunc('minute', now()) - interval '1 minute' * ({_RANK} - 1)"
+_COLUMN_TIME = f"date_trunc('minute', $__timeTo()::timestamptz) - interval '1 minute' * ({_RANK} - 1)"
 _LATEST = (
     f"SELECT * FROM executions WHERE {WHERE_PIPELINE} AND $__timeFilter(queued_at) "
     f"ORDER BY queued_at DESC, id LIMIT {_GRID_RUNS}"
@@ -219,16 +228,17 @@ def _grid() -> Panel:
           FROM stages s JOIN e ON e.id = s.execution_id WHERE s.last GROUP BY 1, 2),
         places AS (SELECT name, avg(begin) AS place FROM s GROUP BY 1),
         c AS (
-          SELECT id, queued_at, 'whole run' AS stage, status, NULL::interval AS place FROM e
+          SELECT id, queued_at, '{_WHOLE}' AS stage, status, NULL::interval AS place FROM e
           UNION ALL
           SELECT e.id, e.queued_at, s.name, s.status, p.place
           FROM s JOIN e ON e.id = s.execution_id JOIN places p USING (name))
-        SELECT {_COLUMN_TIME} AS time, stage, status FROM c ORDER BY place NULLS FIRST, stage, queued_at
+        SELECT {_COLUMN_TIME} AS time, stage, status FROM c
+        ORDER BY stage <> '{_WHOLE}', place NULLS LAST, stage, queued_at
     """
     whose = f"SELECT {_COLUMN_TIME} AS time, id AS execution_id, from_ms, to_ms FROM ({_LATEST}) e ORDER BY 1"
     return status_history(
         f"Stages of the last {_GRID_RUNS} executions",
-        "One column for each execution, newest on the right: the axis counts executions, not minutes. A sign says what "
+        "One column for each execution, newest on the right. A sign says what "
         "the colour says: ✗ failed, ⧖ timed out, ↻ succeeded after a retry, – skipped, ▸ running, ? lost. "
         "Click a cell to open that execution.",
         sql(cells, ref="A"),
@@ -239,14 +249,17 @@ def _grid() -> Panel:
         links=[links.to_execution()],
         transformations=[
             grouping_to_matrix("stage", "time", "status", ref="A"),
-            organize(rename={"time\\stage": "time"}, ref="A"),
-            convert({"time": "time"}, ref="A"),
+            # The matrix has no refId any more.
+            organize(rename={"time\\stage": "time"}),
+            convert({"time": "time"}),
             join_by_field("time"),
         ],
         overrides=[
+            # A column's time only keeps its place: it says nothing.
+            by_name("time", unit="time:[ ]", axisPlacement="hidden"),
             by_regex(
                 "^(execution_id|from_ms|to_ms)$", hideFrom={"viz": True, "legend": True, "tooltip": True}
-            )
+            ),
         ],
     )
 

@@ -11,7 +11,9 @@ from dashboards.grafana.layout import figures, strip
 from dashboards.grafana.panels import Panel, stat, status_history, table, timeseries
 from dashboards.grafana.targets import prom
 from dashboards.grafana.variables import label_values
+from dashboards.ranked import largest, over_range, smallest
 from dashboards.scope import PIPELINES, of_pipelines
+from exporter.catalogue.metric import Metric
 from exporter.catalogue.metrics import COMPLETENESS, QUALITY_SCORE
 from exporter.catalogue.metrics import RULE_FAILURES as FAILURES_NOW
 from exporter.catalogue.promql import Regex, gauge, increase, rate, select
@@ -23,7 +25,9 @@ _RULE = {**PIPELINES, "rule": Regex("$rule")}
 _NONE = "No checks here: they appear when a pipeline reports pipeline.records.checked."
 _SCORE: Steps = ((None, look.GREY), (0, look.RED), (0.95, look.ORANGE), (0.99, look.GREEN))
 _CHECK = ("pipeline", "environment", "check")
-_NAME = "{{pipeline}} · {{check}}"
+_NAME = "{{pipeline}} · {{environment}} · {{check}}"
+_SCORE_ROWS = 15
+_LINES = 8
 
 
 def board() -> Dashboard:
@@ -53,6 +57,12 @@ def _checked(expr: str, *more: str) -> str:
     """
     named = f'label_replace(label_join({expr}, "check", " ", "stream", "stage"), "check", "$1", "check", " *(.*?) *")'
     return f"max by ({', '.join((*_CHECK, *more))}) ({named})"
+
+
+def _lowest(number: int, metric: Metric) -> str:
+    """The checks of which the metric was lowest on average."""
+    usual = _checked(over_range("avg", metric, _EACH, PIPELINES))
+    return smallest(number, _checked(gauge(metric, by=_EACH, where=PIPELINES)), _CHECK, usual)
 
 
 def _figures() -> list[Panel]:
@@ -164,7 +174,7 @@ def _checks() -> Panel:
         no_value=_NONE,
         max_points=60,
         columns=[
-            tables.pipeline_column(min_width=150),
+            tables.pipeline_column(min_width=200),
             by_name("Environment", width=110),
             by_name("Checked", width=150),
             by_name("Score", width=90, **percent),
@@ -214,11 +224,11 @@ def _rules() -> Panel:
         no_value="No rule was broken in this time range.",
         max_points=40,
         columns=[
-            by_name("Rule", min_width=150),
-            by_name("Pipeline", width=140),
+            by_name("Rule", min_width=125),
+            tables.pipeline_column(min_width=165),
             by_name("Environment", width=100),
             by_name("Checked", width=90),
-            by_name("Broken by", width=90, unit="short", cell="color-text", color=look.RED),
+            by_name("Broken by", width=105, unit="short", cell="color-text", color=look.RED),
             by_name(
                 "Trend",
                 width=110,
@@ -234,9 +244,10 @@ def _rules() -> Panel:
 
 def _over_time() -> Panel:
     return status_history(
-        "Score over time",
-        "One row for each check: green from 99 %, orange from 95 %, red below; empty: not checked yet.",
-        prom(_checked(gauge(QUALITY_SCORE, by=_EACH, where=PIPELINES)), _NAME),
+        f"Score over time of the {_SCORE_ROWS} worst checks",
+        "One row for each of the checks whose score was lowest on average: green from 99 %, orange from 95 %, red "
+        "below; empty: not checked yet.",
+        prom(_lowest(_SCORE_ROWS, QUALITY_SCORE), _NAME),
         steps=_SCORE,
         unit="percentunit",
         no_value=_NONE,
@@ -249,8 +260,8 @@ def _over_time() -> Panel:
 def _scores() -> Panel:
     return timeseries(
         "Score",
-        "Valid part of the records of the latest check. Bad: a step down that stays.",
-        prom(_checked(gauge(QUALITY_SCORE, by=_EACH, where=PIPELINES)), _NAME),
+        f"Valid part of the records of the latest check, of the {_LINES} lowest. Bad: a step down that stays.",
+        prom(_lowest(_LINES, QUALITY_SCORE), _NAME),
         unit="percentunit",
         no_value=_NONE,
         min=None,
@@ -263,8 +274,8 @@ def _scores() -> Panel:
 def _completeness() -> Panel:
     return timeseries(
         "Completeness",
-        "Part of the expected values that the latest check found present.",
-        prom(_checked(gauge(COMPLETENESS, by=_EACH, where=PIPELINES)), _NAME),
+        f"Part of the expected values that the latest check found present, of the {_LINES} lowest.",
+        prom(_lowest(_LINES, COMPLETENESS), _NAME),
         unit="percentunit",
         no_value="No check here tells its completeness.",
         min=None,
@@ -294,12 +305,14 @@ def _invalid() -> Panel:
 
 
 def _broken() -> Panel:
+    by = ("pipeline", "environment", "rule")
+    each = f"{increase(RULE_FAILURES, '$__interval', by=by, where=_RULE)} > 0"
     return timeseries(
         "Broken rules",
-        "Records that broke each rule, in each interval.",
+        "Records that broke each rule, in each interval: the ten rules that were broken most.",
         prom(
-            f"topk(15, {increase(RULE_FAILURES, '$__interval', by=('pipeline', 'rule'), where=_RULE)} > 0)",
-            "{{rule}} · {{pipeline}}",
+            largest(10, each, by, increase(RULE_FAILURES, "$__range", by=by, where=_RULE, at_end=True)),
+            "{{rule}} · {{pipeline}} · {{environment}}",
             interval=OFTEN,
         ),
         unit="short",

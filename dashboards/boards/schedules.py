@@ -9,6 +9,7 @@ from dashboards.grafana.fields import Steps, by_name, by_regex, mapping
 from dashboards.grafana.layout import figures, section, strip
 from dashboards.grafana.panels import Panel, heatmap, stat, table, timeseries
 from dashboards.grafana.targets import prom
+from dashboards.ranked import highest, largest, over_range
 from dashboards.scope import PIPELINES, of_pipelines
 from exporter.catalogue.metrics import (
     ALERT_THRESHOLD,
@@ -18,7 +19,7 @@ from exporter.catalogue.metrics import (
     SCHEDULE_PAUSED,
     SCHEDULE_PERIOD,
 )
-from exporter.catalogue.promql import gauge, heat, increase, select
+from exporter.catalogue.promql import gauge, heat, increase
 from exporter.catalogue.recorded import EXECUTIONS, FAILED, JUDGED, QUEUE_P95, SUCCESS_AGE_IN_PERIODS
 from exporter.catalogue.summed import MISSED, OFTEN, QUEUE, SELDOM
 from exporter.catalogue.thresholds import SUCCESS_OBJECTIVE
@@ -70,8 +71,7 @@ def _budget_left() -> str:
 
 
 def _longest_wait() -> str:
-    hours = f"max_over_time({select(QUEUE_P95, where=PIPELINES)}[$__range])"
-    return f"max by ({', '.join(_EACH)}) ({hours})"
+    return over_range("max", QUEUE_P95, _EACH, PIPELINES)
 
 
 def _figures() -> list[Panel]:
@@ -87,12 +87,12 @@ def _figures() -> list[Panel]:
         ),
         stat(
             "Latest by",
-            "How late the latest of them is.",
-            prom(f"max({_LATE_BY})", instant=True),
-            steps=((None, look.TEXT), (60, look.ORANGE), (900, look.RED)),
+            "How late the latest of them is; zero: none is.",
+            prom(f"max({_LATE_BY}) or 0 * count({_DUE})", instant=True),
+            steps=((None, look.GREY), (0, look.TEXT), (60, look.ORANGE), (900, look.RED)),
             unit="s",
             decimals=0,
-            no_value="none is late",
+            no_value="no schedules",
         ),
         stat(
             "Missed",
@@ -118,7 +118,7 @@ def _figures() -> list[Panel]:
         stat(
             "Objective missed",
             "Pipelines that have used up the error budget of the time range. Which ones: the table of service levels.",
-            prom(f"count({_budget_left()} < 0) or 0 * count({_failed_ratio()})", instant=True),
+            prom(f"count({_budget_left()} < 0) or 0 * count({_budget_left()})", instant=True),
             steps=look.COUNT_OF_BAD,
             no_value="no runs",
         ),
@@ -155,7 +155,7 @@ def _schedules() -> Panel:
         no_value="No schedules: they are declared (pipeline.declared), or learnt from regular starts.",
         filterable=True,
         columns=[
-            tables.pipeline_column(min_width=150),
+            tables.pipeline_column(min_width=200),
             by_name("Environment", width=125),
             tables.ago_column("Next start", width=140, no_value=" "),
             by_name(
@@ -192,11 +192,13 @@ def _schedules() -> Panel:
 
 
 def _missed() -> Panel:
+    each = f"round({increase(MISSED, '$__interval', by=_EACH, where=PIPELINES)}) > 0"
+    most = increase(MISSED, "$__range", by=_EACH, where=PIPELINES, at_end=True)
     return timeseries(
         "Missed starts",
-        "Starts that were due and did not happen, in each interval, by pipeline.",
+        "Starts that were due and did not happen, in each interval: the ten pipelines that missed most.",
         prom(
-            f"topk(15, round({increase(MISSED, '$__interval', by=_EACH, where=PIPELINES)}) > 0)",
+            largest(10, each, _EACH, most),
             "{{pipeline}} · {{environment}}",
             interval=OFTEN,
         ),
@@ -212,10 +214,11 @@ def _missed() -> Panel:
 
 def _age() -> Panel:
     return timeseries(
-        "Time since the latest success, in periods of the schedule",
-        "A saw: it climbs until a success. Bad: a tooth far higher than the others. The ten highest.",
+        "Since the latest success, in periods",
+        "Time in periods of the schedule. A saw: it climbs until a success. Bad: a tooth far higher than the others. "
+        "The ten highest.",
         prom(
-            f"topk(10, {gauge(SUCCESS_AGE_IN_PERIODS, by=_EACH, where=PIPELINES)})",
+            highest(10, SUCCESS_AGE_IN_PERIODS, _EACH, PIPELINES),
             "{{pipeline}} · {{environment}}",
         ),
         unit="short",
@@ -230,13 +233,16 @@ def _age() -> Panel:
 
 def _levels() -> Panel:
     failed = increase(FAILED, "$__range", by=_EACH, where=PIPELINES)
+    judged = f"{increase(JUDGED, '$__range', by=_EACH, where=PIPELINES)} > 0"
+    # Only what has a budget: Grafana puts rows without a value first.
+    having = f"and on ({', '.join(_EACH)}) ({judged})"
     figures = {
-        "ended": f"round({increase(EXECUTIONS, '$__range', by=_EACH, where=PIPELINES)})",
-        "failed": f"round({failed})",
+        "ended": f"round({increase(EXECUTIONS, '$__range', by=_EACH, where=PIPELINES)}) {having}",
+        "failed": f"round({failed}) {having}",
         "success": f"1 - {_failed_ratio()}",
         "objective": f"{objective()} and on (pipeline, environment) ({_failed_ratio()})",
         "left": _budget_left(),
-        "wait": tables.known(_longest_wait()),
+        "wait": f"{tables.known(_longest_wait())} {having}",
     }
     titles = {
         "pipeline": "Pipeline",
@@ -253,11 +259,11 @@ def _levels() -> Panel:
         "Over the time range. Success: of what succeeded or failed. Budget left: of the failures that the objective "
         "allows; below zero it is missed. The objective is declared as label alerts.success_objective. Longest wait: "
         "the highest p95 of an hour.",
-        tables.instant(figures, gauge(PIPELINE_INFO, by=_EACH, where=PIPELINES), _EACH),
-        no_value="No execution ended in this time range.",
+        tables.instant(figures, judged, _EACH),
+        no_value="No execution succeeded or failed in this time range.",
         filterable=True,
         columns=[
-            tables.pipeline_column(min_width=150),
+            tables.pipeline_column(min_width=200),
             by_name("Environment", width=125),
             by_name("Ended", width=85),
             by_name("Failed", width=85, cell="color-text", steps=((None, look.TEXT), (1, look.RED))),
@@ -280,11 +286,13 @@ def _levels() -> Panel:
 
 
 def _waits() -> Panel:
+    waits = tables.known(gauge(QUEUE_P95, by=_EACH, where=PIPELINES))
     return timeseries(
-        "Time that executions waited before they started, p95",
-        "Of the hour before. Bad: a climb: more is queued than workers can take. The ten longest.",
+        "Waits before the start, p95",
+        "How long executions waited, of the hour before. Bad: a climb: more is queued than workers can take. The ten "
+        "longest.",
         prom(
-            f"topk(10, {tables.known(gauge(QUEUE_P95, by=_EACH, where=PIPELINES))})",
+            largest(10, waits, _EACH, _longest_wait()),
             "{{pipeline}} · {{environment}}",
         ),
         unit="s",

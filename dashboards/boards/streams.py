@@ -10,6 +10,7 @@ from dashboards.grafana.layout import figures, section, strip
 from dashboards.grafana.panels import Panel, heatmap, stat, state_timeline, table, timeseries
 from dashboards.grafana.targets import prom
 from dashboards.grafana.variables import label_values
+from dashboards.ranked import highest, largest, over_range
 from dashboards.scope import PIPELINES, of_pipelines
 from exporter.catalogue.metric import Metric
 from exporter.catalogue.metrics import (
@@ -168,7 +169,7 @@ def _streams() -> Panel:
         max_points=60,
         filterable=True,
         columns=[
-            tables.pipeline_column(min_width=120),
+            tables.pipeline_column(min_width=140),
             by_name("Environment", width=125),
             by_name("Stream", min_width=120),
             by_name("Way", width=70),
@@ -202,8 +203,8 @@ def _lag() -> Panel:
     return timeseries(
         "Lag",
         "Now minus the time up to which each stream has been processed. A straight climb is a stream that stands "
-        "still; a slow one, a consumer that is too slow. The 20 largest.",
-        prom(f"topk(20, {gauge(STREAM_LAG, by=_EACH, where=STREAMS)})", _NAME),
+        "still; a slow one, a consumer that is too slow. The ten largest.",
+        prom(highest(10, STREAM_LAG, _EACH, STREAMS), _NAME),
         unit="s",
         no_value=_NONE,
         steps=((None, look.GREEN), (300, look.RED)),
@@ -239,8 +240,8 @@ def _rates() -> Panel:
 def _buffers() -> Panel:
     return timeseries(
         "Waiting in buffers",
-        "Events that wait to be processed. Bad is a line that climbs for minutes.",
-        prom(f"topk(20, {gauge(STREAM_BUFFER, by=_EACH, where=STREAMS)})", _NAME),
+        "Events that wait to be processed, in the ten fullest. Bad is a line that climbs for minutes.",
+        prom(highest(10, STREAM_BUFFER, _EACH, STREAMS), _NAME),
         unit="short",
         no_value="No stream here tells its buffer's depth.",
         max_points=look.SOME_POINTS,
@@ -248,10 +249,12 @@ def _buffers() -> Panel:
 
 
 def _dead_letters() -> Panel:
+    each = f"{increase(DEAD_LETTERS_TOTAL, '$__interval', by=_EACH, where=STREAMS)} > 0"
+    most = increase(DEAD_LETTERS_TOTAL, "$__range", by=_EACH, where=STREAMS, at_end=True)
     return timeseries(
         "Dead letters",
-        "Events set aside in each interval. Any is worth a look.",
-        prom(f"topk(20, {increase(DEAD_LETTERS_TOTAL, '$__interval', by=_EACH, where=STREAMS)} > 0)", _NAME),
+        "Events set aside in each interval, of the ten streams with most. Any is worth a look.",
+        prom(largest(10, each, _EACH, most), _NAME),
         unit="short",
         bars=True,
         stacked=True,
@@ -322,12 +325,16 @@ def _written() -> Panel:
 
 
 def _target() -> Panel:
-    by = ("pipeline", "stream")
+    by = ("pipeline", "environment", "stream")
+    passing = rate(EVENTS_TOTAL, "$__rate_interval", by=by, where=STREAMS)
+    wanted = f"sum by ({', '.join(by)}) ({gauge(STREAM_TARGET_RATE, by=_EACH, where=STREAMS)})"
+    most = over_range("max", STREAM_TARGET_RATE, by, STREAMS)
     return timeseries(
         "Rate against target",
-        "What a traffic pattern asks for, dashed, and what passes. Bad: the line stays below the dashed one.",
-        prom(rate(EVENTS_TOTAL, "$__rate_interval", by=by, where=STREAMS), "{{stream}}", interval=OFTEN),
-        prom(f"sum by (pipeline, stream) ({gauge(STREAM_TARGET_RATE, where=STREAMS)})", "{{stream}} target"),
+        "What a traffic pattern asks for, dashed, and what passes, of the five that ask for most. Bad: the line stays "
+        "below the dashed one.",
+        prom(largest(5, passing, by, most), "{{pipeline}} · {{stream}}", interval=OFTEN),
+        prom(largest(5, wanted, by, most), "{{pipeline}} · {{stream}} target"),
         unit="cps",
         no_value="No traffic pattern is running here.",
         max_points=look.SOME_POINTS,
@@ -338,12 +345,13 @@ def _target() -> Panel:
 
 
 def _phases() -> Panel:
+    by = ("pipeline", "environment", "stream", "phase")
     return state_timeline(
         "Phases of traffic patterns",
-        "Which phase each pattern is in.",
+        "Which phase each pattern is in; 20 rows at most.",
         prom(
-            gauge(STREAM_PHASE, by=("pipeline", "stream", "phase"), where=STREAMS),
-            "{{stream}}: {{phase}}",
+            highest(20, STREAM_PHASE, by, STREAMS),
+            "{{pipeline}} · {{stream}}: {{phase}}",
         ),
         mappings=mapping([("1", "in this phase", look.BLUE)]),
         no_value="No traffic pattern is running here.",

@@ -33,6 +33,7 @@ class Panel(core.Panel):  # type: ignore[misc]  # grafanalib ships no types
     panels: list[Panel] = attr.Factory(list)
     collapsed: bool | None = None
     time_from: str | None = None
+    time_hidden: bool | None = None
 
     def to_json_data(self) -> Json:
         for letter, target in zip(ascii_uppercase, self.targets, strict=False):
@@ -56,6 +57,7 @@ class Panel(core.Panel):  # type: ignore[misc]  # grafanalib ships no types
             "interval": self.interval,
             "maxDataPoints": self.max_points,
             "timeFrom": self.time_from,
+            "hideTimeOverride": self.time_hidden,
             "pluginVersion": None if row else GRAFANA_VERSION,
             "collapsed": self.collapsed,
             "panels": self.panels if row else None,
@@ -81,6 +83,9 @@ def legend(*calcs: str, place: str = "bottom", table: bool = False, shown: bool 
 
 _NO_LEGEND = legend(shown=False)
 
+_ROWS = 20
+"""Rows of states to a page, as in Grafana."""
+
 NOTHING: list[Json] = [{"type": "special", "options": {"match": "nan", "result": {"text": " ", "index": 0}}}]
 """NaN as an empty cell: `tables.instant` puts it where a query answers nothing for a row that others have."""
 
@@ -102,6 +107,7 @@ def stat(
     size: int | None = None,
     text: str = "value",
     overrides: Sequence[Json] = (),
+    transformations: Sequence[Json] = (),
     orientation: str = "auto",
 ) -> Panel:
     """One figure, or a few side by side. Keep a step below zero grey: no data must not look like a good zero."""
@@ -114,6 +120,7 @@ def stat(
             unit=unit, no_value=no_value, steps=steps, links=links, mappings=mappings, decimals=decimals
         ),
         overrides=list(overrides),
+        transformations=list(transformations),
         options={
             "colorMode": "background_solid" if background else "value",
             "graphMode": "area" if graph else "none",
@@ -302,8 +309,9 @@ def state_timeline(
     show_value: str = "never",
     legend_shown: bool = True,
     max_points: int | None = None,
+    rows: int = _ROWS,
 ) -> Panel:
-    """Bars of states from start to end."""
+    """Bars of states from start to end. More rows than `rows` come in pages."""
     return Panel(
         type="state-timeline",
         title=title,
@@ -319,6 +327,7 @@ def state_timeline(
             "mergeValues": merge,
             "showValue": show_value,
             "rowHeight": row_height,
+            "perPage": rows,
             "legend": legend(shown=legend_shown),
             "tooltip": {"mode": "single"},
         },
@@ -344,8 +353,9 @@ def status_history(
     legend_shown: bool = False,
     row_height: float = 0.88,
     interval: str | None = None,
+    rows: int = _ROWS,
 ) -> Panel:
-    """A grid of states: one cell for each sample."""
+    """A grid of states: one cell for each sample. More rows than `rows` come in pages."""
     return Panel(
         type="status-history",
         title=title,
@@ -371,6 +381,7 @@ def status_history(
             "showValue": show_value,
             "rowHeight": row_height,
             "colWidth": 0.9,
+            "perPage": rows,
             "legend": legend(shown=legend_shown),
             "tooltip": {"mode": "single"},
         },
@@ -464,7 +475,10 @@ def bar_gauge(
             "displayMode": "basic",
             "valueMode": "text",
             "showUnfilled": True,
+            "sizing": "manual",
+            "minVizWidth": 8,
             "minVizHeight": 16,
+            "maxVizHeight": 44,
             "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False},
             "legend": _NO_LEGEND,
         },

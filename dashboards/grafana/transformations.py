@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from dashboards.grafana.json import Json
 
+_LAST = "lastNotNull"
+
 
 def _step(id: str, options: Json, ref: str | None = None) -> Json:
     return {"id": id, "filter": {"id": "byRefId", "options": ref} if ref else None, "options": options}
@@ -66,6 +68,21 @@ def grouping_to_matrix(
     )
 
 
+def rows_by(keys: Sequence[str], values: Sequence[str], ref: str | None = None) -> Json:
+    """One row for each set of the keys, with the last value of each field, which is then named `last_of(field)`.
+
+    A table without its keys is left out: of empty answers Grafana makes columns without rows, and then says nothing.
+    """
+    fields: Json = {key: {"operation": "groupby", "aggregations": []} for key in keys}
+    fields |= {value: {"operation": "aggregate", "aggregations": [_LAST]} for value in values}
+    return _step("groupBy", {"fields": fields}, ref)
+
+
+def last_of(field: str) -> str:
+    """What `rows_by` calls a field."""
+    return f"{field} ({_LAST})"
+
+
 def join_by_field(field: str, mode: str = "outer") -> Json:
     return _step("joinByField", {"byField": field, "mode": mode})
 
@@ -90,6 +107,15 @@ def without_rows_where_null(field: str) -> Json:
             "match": "any",
             "filters": [{"fieldName": field, "config": {"id": "isNull", "options": {}}}],
         },
+    )
+
+
+def without_rows_where(field: str, value: str) -> Json:
+    """Rows whose field is not this."""
+    equal = {"id": "equal", "options": {"value": value}}
+    return _step(
+        "filterByValue",
+        {"type": "exclude", "match": "any", "filters": [{"fieldName": field, "config": equal}]},
     )
 
 

@@ -21,18 +21,21 @@ class Model:
     `refuses`: the part of a cycle (ten minutes live) in which the provider answers 429, in history
     a tenth of it once a day.
     `falters`: the share of calls that it answers with an error of its own.
+    `thinks`: tokens that it thinks with before each token of the answer, billed like those.
+    Without prices it runs on a machine of one's own, and nobody knows what a call costs.
     """
 
     provider: str
     requested: str
     responded: str
-    input_price: float
-    output_price: float
+    input_price: float | None
+    output_price: float | None
     first_token: float
     tokens_per_second: float
     operation: str = "chat"
     refuses: tuple[float, float] = (0.0, 0.0)
     falters: float = 0.0
+    thinks: float = 0.0
 
     def overloaded(self, execution: Execution) -> bool:
         """Whether calls now meet the rate limit."""
@@ -41,16 +44,20 @@ class Model:
             end = begin + (end - begin) / 10
         return begin <= execution.simulation.phase(live=600, history=86_400) < end
 
-    def cost(self, taken: int, given: int, cached: int) -> float:
-        """Price of a call in USD; cached input is billed at a quarter, as providers commonly do."""
-        return ((taken - 0.75 * cached) * self.input_price + given * self.output_price) / MILLION
+    def cost(self, taken: int, given: int, cached: int) -> float | None:
+        """Price of a call in USD, if it has one; cached input is billed at a quarter, as providers commonly do."""
+        if self.input_price is None or self.output_price is None:
+            return None
+        price = ((taken - 0.75 * cached) * self.input_price + given * self.output_price) / MILLION
+        return round(price, 8)
 
 
-GPT = Model("openai", "gpt-5", "gpt-5-2025-08-07", 1.25, 10.0, 0.9, 95)
+GPT = Model("openai", "gpt-5", "gpt-5-2025-08-07", 1.25, 10.0, 0.9, 95, thinks=0.8)
 GPT_MINI = Model("openai", "gpt-5-mini", "gpt-5-mini-2025-08-07", 0.25, 2.0, 0.45, 170)
 GEMINI = Model("gcp.gemini", "gemini-2.5-flash", "gemini-2.5-flash", 0.3, 2.5, 0.38, 230)
 MISTRAL = Model("mistral_ai", "mistral-large-latest", "mistral-large-2411", 2.0, 6.0, 0.6, 70, falters=0.05)
 LLAMA = Model("groq", "llama-3.3-70b", "llama-3.3-70b-versatile", 0.59, 0.79, 0.16, 280, refuses=(0.2, 0.55))
+QWEN = Model("ollama", "qwen3:8b", "qwen3:8b", None, None, 0.3, 60, thinks=0.5)
 EMBEDDING = Model(
     "openai", "text-embedding-3-small", "text-embedding-3-small", 0.02, 0.0, 0.08, 900, operation="embeddings"
 )
@@ -151,23 +158,26 @@ class Question:
         execution, random = self.attempt.execution, self.attempt.execution.random
         size = self.prompt.swells(execution)
         taken = round(self.prompt.tokens[0] * size * random.lognormvariate(0, 0.2))
-        given = round(self.prompt.tokens[1] * random.lognormvariate(0, 0.3))
+        answer = round(self.prompt.tokens[1] * random.lognormvariate(0, 0.3))
+        thought = round(answer * model.thinks)
+        given = answer + thought
         cached = round(taken * self.prompt.cached) if random.random() < 0.7 and size == 1 else 0
         # A long input is read before the first token comes.
         first = execution.real(model.first_token * (1 + taken / 60_000) * random.lognormvariate(0, 0.3))
         duration = first + execution.real(given / (model.tokens_per_second * random.uniform(0.8, 1.15)))
         yield duration
-        answer = self.prompt.answer.format_map(self.variables)
+        text = self.prompt.answer.format_map(self.variables)
         self._tell(
             model,
             response_model=model.responded,
             input_tokens=taken,
             output_tokens=given or None,
             cached_tokens=cached or None,
+            reasoning_tokens=thought or None,
             duration_seconds=round(duration, 6),
             time_to_first_token_seconds=round(first, 6) if given else None,
-            response=answer if execution.detailed and answer else None,
-            cost_usd=round(model.cost(taken, given, cached), 8),
+            response=text if execution.detailed and text else None,
+            cost_usd=model.cost(taken, given, cached),
         )
         tokens = f"input_tokens={taken} output_tokens={given} cached={cached}"
         self.attempt.log("debug", f"llm call model={model.requested} {tokens}")

@@ -20,6 +20,9 @@ X_STEP = 160.0
 Y_STEP = 120.0
 """Least pixels between stages of one layer: a node with its two lines of text."""
 
+MOST_IN_COLUMN = 5
+"""A larger layer stands in several columns of four: in one it would be higher than a screen, or too close."""
+
 _GRID = Y_STEP / 2
 """Stages stand on half steps: a fork of two is symmetric, and a drawing in text can use them as rows."""
 
@@ -76,10 +79,10 @@ def critical_path(graph: Graph, durations: Mapping[str, float]) -> list[str]:
 def layout(graph: Graph) -> dict[str, tuple[float, float]]:
     """Where to draw each stage, in pixels: layers from left to right, y downwards and around 0.
 
-    In a layer, stages are sorted by the mean height of their upstreams (the barycenter rule of Sugiyama,
-    Tagawa and Toda, 1981) and stand as close to it as their neighbours let them. What is to the right has no
-    say: a stage that is added downstream of the others moves none in the layers before its own, except that a
-    stage which fed none before may change places with others like it.
+    A layer of many stages stands in several columns. In a layer, stages are sorted by the mean height of their
+    upstreams (the barycenter rule of Sugiyama, Tagawa and Toda, 1981) and stand as close to it as their neighbours
+    let them. What is to the right has no say: a stage that is added downstream of the others moves none in the
+    layers before its own, except that a stage which fed none before may change places with others like it.
     """
     edges = acyclic(graph)
     depths = _depths(edges)
@@ -87,11 +90,18 @@ def layout(graph: Graph) -> dict[str, tuple[float, float]]:
     for stage in _by_use(graph, edges):
         rows[depths[stage]].append(stage)
     places: dict[str, tuple[float, float]] = {}
-    for depth, row in enumerate(rows):
+    x = 0.0
+    for row in rows:
         wanted = {stage: _mean([places[name][1] for name in edges[stage]]) for stage in row}
         row.sort(key=wanted.__getitem__)
-        for stage, y in zip(row, _spread([wanted[stage] for stage in row]), strict=True):
-            places[stage] = (depth * X_STEP, y)
+        columns = -(-len(row) // (MOST_IN_COLUMN - 1)) if len(row) > MOST_IN_COLUMN else 1
+        for column in range(columns):
+            part = row[column::columns]
+            # Every other column stands half a step lower, so that an edge into the one behind passes between two.
+            lower = column % 2 * _GRID
+            for stage, y in zip(part, _spread([wanted[stage] for stage in part]), strict=True):
+                places[stage] = (x, y + lower)
+            x += X_STEP
     return {stage: places[stage] for stage in graph}
 
 

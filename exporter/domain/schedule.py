@@ -17,6 +17,9 @@ from exporter.domain.events import Schedule
 LEAST_STARTS = 6
 """Starts needed before a period is believed in."""
 
+LEAST_PERIOD = timedelta(seconds=30)
+"""Starts closer together than this are a burst, such as a backfill: nothing is late when it is over."""
+
 MOST_SPREAD = 0.15
 """Largest spread of a learnt period, as a part of it."""
 
@@ -106,7 +109,7 @@ def learn(starts: Sequence[datetime]) -> Cadence | None:
         return None
     gaps = [(later - earlier).total_seconds() for earlier, later in pairwise(starts)]
     usual = median(gaps)
-    if usual <= 0 or median(abs(gap - usual) for gap in gaps) > MOST_SPREAD * usual:
+    if usual < LEAST_PERIOD.total_seconds() or median(abs(gap - usual) for gap in gaps) > MOST_SPREAD * usual:
         return None
     return Cadence(None, timedelta(seconds=usual), ZoneInfo("UTC"), None, learnt=True)
 

@@ -11,12 +11,14 @@ MESSAGE_LENGTH = 16_384
 STACKTRACE_LENGTH = 65_536
 
 REPLACEMENT = "\ufffd"
+NAME_REPLACEMENT = "?"
+"""In names: PromQL has no way to write U+FFFD, so a name with it would break every query that names its pipeline."""
 
 
 def clean_name(name: str, limit: int = NAME_LENGTH) -> str:
     """A name in one printable line of at most `limit` characters; what is cut is kept apart by a digest."""
-    if not name.isprintable():
-        name = "".join(c if c.isprintable() else REPLACEMENT for c in name)
+    if not name.isprintable() or REPLACEMENT in name:
+        name = "".join(c if c.isprintable() and c != REPLACEMENT else NAME_REPLACEMENT for c in name)
     name = name.strip() or "(unnamed)"
     if len(name) <= limit:
         return name

@@ -21,7 +21,7 @@ from exporter.exposition.families import MOST_EXECUTIONS, SETTLED, Moment, sampl
 from exporter.exposition.negotiation import Format, Kept, gzip_accepted, negotiated
 from exporter.exposition.own import OwnMetrics
 from exporter.exposition.packed import LEVEL
-from exporter.exposition.page import Page
+from exporter.exposition.page import Look, Page
 from exporter.store.engine import folder_of, reading
 from exporter.store.limits import Limits
 from exporter.store.snapshot import read_clock
@@ -63,17 +63,26 @@ class Exposition:
         self._stored = CollectorRegistry()
         self._stored.register(StoreCollector(engine, limits, forecasts=forecasts, now=now))
 
-    def scrape(self, *, accept: str = "", accept_encoding: str = "", names: Sequence[str] = ()) -> Answer:
+    def scrape(
+        self,
+        *,
+        accept: str = "",
+        accept_encoding: str = "",
+        names: Sequence[str] = (),
+        asked: float | None = None,
+    ) -> Answer:
         """Answer a scrape; the arguments are the headers of these names and the values of `name[]`.
 
-        The format is prometheus_client's choice. `names` are of samples, as there, or of whole families.
+        The format is prometheus_client's choice. `names` are of samples, as there, or of whole families. `asked` is
+        when it was asked for, by `perf_counter`; now if it is not given. Scrapes that wait for each other share what
+        was read since they were asked for, so that any number of them costs two looks into the database.
         Waits for the database and for another scrape that reads what changed: not for an event loop's thread.
         """
-        started = perf_counter()
+        started = perf_counter() if asked is None else asked
         answer_format = negotiated(accept)
         compress = gzip_accepted(accept_encoding)
         try:
-            body = self._body(answer_format, _samples(names), compress=compress)
+            body = self._body(answer_format, _samples(names), started, compress=compress)
         except OperationalError:
             self._own.database_up.set(0)
             raise
@@ -83,31 +92,36 @@ class Exposition:
             headers["Content-Encoding"] = "gzip"
         return Answer(answer_format.content_type, headers, body)
 
-    def _body(self, chosen: Format, names: Collection[str], *, compress: bool) -> bytes:
+    def _body(self, chosen: Format, names: Collection[str], asked: float, *, compress: bool) -> bytes:
         if names:
-            text = self._selection(chosen, names)
+            text = self._selection(chosen, names, asked)
         elif chosen.kept is None:
             text = chosen.encoder(_Both(self._stored, self._own.registry))
         else:
             page = self._pages[chosen.kept]
             with page.lock:
-                moment = self._refresh(page)
-                body, passing = page.body(), page.passing(moment)
+                passing = self._look(page, asked).passing
+                body = page.body()
             tail = b"".join(passing.values()) + chosen.encoder(self._own.registry)
             return body.gzip(tail) if compress else body.text() + tail
         return gzip.compress(text, LEVEL, mtime=0) if compress else text
 
-    def _selection(self, chosen: Format, names: Collection[str]) -> bytes:
+    def _selection(self, chosen: Format, names: Collection[str], asked: float) -> bytes:
         own = self._own.registry.restricted_registry(names)
         if chosen.kept is None:
             return chosen.encoder(_Both(self._stored.restricted_registry(names), own))
         page = self._pages[chosen.kept]
         with page.lock:
-            moment = self._refresh(page)
-            texts = {metric: page.text(metric) for metric in SETTLED if _wanted(metric, names)}
-            texts |= page.passing(moment)
+            passing = self._look(page, asked).passing
+            texts = {metric: page.text(metric) for metric in SETTLED if _wanted(metric, names)} | passing
         chosen_lines = [_restricted(text, names) for metric, text in texts.items() if _wanted(metric, names)]
         return b"".join(chosen_lines) + chosen.encoder(own)
+
+    def _look(self, page: Page, asked: float) -> Look:
+        if page.look is None or page.look.began < asked:
+            began = perf_counter()
+            page.look = Look(began, page.passing(self._refresh(page)))
+        return page.look
 
     def _refresh(self, page: Page) -> Moment:
         now = self._now()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from threading import Lock
 
 from prometheus_client.metrics_core import Metric as PrometheusFamily
@@ -19,6 +20,14 @@ from exporter.store.readings import AGES, readings
 from exporter.store.snapshot import Snapshot, changed
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What was read at once: when that began, by `perf_counter`, and the families that hold for that moment only."""
+
+    began: float
+    passing: dict[Metric, bytes]
+
+
 class Page:
     """The lines of all settled families in one format, as of a version of the store.
 
@@ -27,6 +36,7 @@ class Page:
 
     def __init__(self, kept: Kept) -> None:
         self.lock = Lock()
+        self.look: Look | None = None
         self._encoder = kept.encoder
         exemplars = kept is Kept.OPENMETRICS
         self._lines = {metric: Lines(metric, exemplars=exemplars) for metric in (*SETTLED, *PASSING)}

@@ -3,7 +3,9 @@
 `after`: the place of the last row taken. `open`: keys of rows that had not ended when they were last read. `claimed`:
 the end of a stretch of rows that is being added up. It is written down before what the stretch adds up to is sent, so
 that another replica, or this one after a crash, adds up the very same rows and repeats the event instead of counting
-rows twice.
+rows twice. `until`, `filled`: at first all rows are read in the order of their keys, for which there is an index, and
+only those that change later in the order of their changes, for which there may be none; `until` is the change up to
+which there were rows when that began, `filled` the key that it has come to.
 """
 
 from __future__ import annotations
@@ -55,6 +57,8 @@ class Position:
     read: str
     after: Place | None = None
     claimed: Place | None = None
+    until: Place | None = None
+    filled: Place | None = None
     open: dict[Place, None] = field(default_factory=dict)
     seen: dict[str, list[int]] = field(default_factory=dict)
     version: int = 0
@@ -68,6 +72,7 @@ class Position:
         if state is not None:
             told = msgspec.json.decode(state)
             position.after, position.claimed = _place(told.get("after")), _place(told.get("claimed"))
+            position.until, position.filled = _place(told.get("until")), _place(told.get("filled"))
             position.open = {
                 place: None for one in told.get("open", ()) if (place := _place(one)) is not None
             }
@@ -82,6 +87,8 @@ class Position:
         told = {
             "after": _told(self.after),
             "claimed": _told(self.claimed),
+            "until": _told(self.until),
+            "filled": _told(self.filled),
             "open": [_told(place) for place in self.open],
             "seen": self.seen,
         }

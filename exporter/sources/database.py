@@ -14,7 +14,8 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from exporter.sources.batch import Away, Missing
+from exporter.sources import mysql
+from exporter.sources.batch import Away, Changed, Missing
 
 BUSY_SECONDS = 1.0
 """How long a read waits for a lock of the owner before it is put off to the next time."""
@@ -53,6 +54,8 @@ class Database:
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
         if self.is_sqlite and self.file is None:
             raise BadUrl("a SQLite database needs a file, as in sqlite:////data/state.db")
+        # MySQL does as well, but reads the whole table for it.
+        self.compares_rows = parsed.get_backend_name() in ("sqlite", "postgresql", "postgres")
         self._immutable = False
         self._engine = self._sqlite() if self.is_sqlite else _server(parsed, search_path)
 
@@ -62,17 +65,16 @@ class Database:
         try:
             with self._engine.connect() as connection:
                 if self._engine.dialect.name == "mysql":
-                    connection.exec_driver_sql(f"SET SESSION max_execution_time={STATEMENT_SECONDS * 1000}")
-                    connection.exec_driver_sql("SET SESSION TRANSACTION READ ONLY")
+                    mysql.only_read(connection, STATEMENT_SECONDS, BUSY_SECONDS)
                 yield connection
                 connection.rollback()
         except (SQLAlchemyError, OSError) as error:
-            reason = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
+            reason = _reason(error)
             if isinstance(error, DBAPIError) and _is_missing(reason):
                 raise Missing(reason) from error
             raise Away(reason) from error
         if self._immutable and self.file is not None and _wal(self.file).exists():
-            raise Away("the owner began to write meanwhile")
+            raise Changed("the owner began to write meanwhile")
 
     def close(self) -> None:
         """Close connections."""
@@ -122,14 +124,24 @@ def _server(url: URL, search_path: Sequence[str]) -> Engine:
             "application_name": "pipeline-exporter",
             "options": " ".join(f"-c {key}={value}" for key, value in settings.items()),
         }
-    elif backend == "mysql":
-        options["connect_args"] = {"connect_timeout": 5, "read_timeout": STATEMENT_SECONDS + 5}
     try:
+        if backend == "mysql":
+            options["connect_args"] = mysql.connect_args(url.get_driver_name(), STATEMENT_SECONDS)
         return create_engine(url, **options)
     except NoSuchModuleError as error:
         raise BadUrl(f"no such kind of database: {backend}") from error
     except ModuleNotFoundError as error:
-        raise BadUrl(f"{backend} needs the package {error.name}: pip install {error.name}") from error
+        wanted = "'pipeline-exporter[mysql]'" if error.name == "pymysql" else error.name
+        raise BadUrl(f"{backend} needs the package {error.name}: pip install {wanted}") from error
+
+
+def _reason(error: Exception) -> str:
+    """What a driver says, in one line. MySQL's drivers give its number and its words apart."""
+    told: Any = getattr(error, "orig", None) or error
+    parts: tuple[object, ...] = getattr(told, "args", ())
+    if len(parts) == 2 and isinstance(parts[0], int) and isinstance(parts[1], str):
+        told = parts[1]
+    return str(told).strip().partition("\n")[0]
 
 
 def _text(raw: bytes) -> str:

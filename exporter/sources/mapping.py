@@ -5,18 +5,35 @@ These types are the mapping's JSON Schema as well (`mapping.schema.json` is writ
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 from msgspec import Meta, Struct
+
+EVENTS = ("cloudevents", "openlineage")
+"""Formats whose lines are events as clients send them."""
+
+LINES = ("jsonl", *EVENTS)
+"""Formats of files that lines are added to."""
 
 Constant: TypeAlias = str | int | float | bool
 
 
+class Lookup(Struct, frozen=True, forbid_unknown_fields=True):
+    """What is told elsewhere of a value: in the entry of `list` that has it at `key`, at `value`."""
+
+    list: str
+    key: str
+    value: str
+
+
 class Expression(Struct, frozen=True, forbid_unknown_fields=True):
-    """Where a value comes from, and what is done to it. Exactly one of the first seven.
+    """Where a value comes from, and what is done to it. Exactly one of the first eight.
 
     `path`: column, or way into JSON: `a.b.0.c`; `*` is every entry, `-1` the last, `$` begins at the row or document,
-    `@key` and `@position` are those of the entry itself, `{x}` stands for the value of `x`.
+    `@key` and `@position` are those of the entry itself, `@next` is the entry behind it, `@above` the one around it,
+    `{x}` stands for the value of `x`. `join`: the texts of several values, one behind the other, if all are there.
+    `latest` and `earliest`: `match` picks from each of the times. `newest`: the word whose time is the latest; of equal
+    ones the first. `has`: nothing unless there is something at these paths. `plus`: added to a number.
     `minus`: seconds taken from a time.
     """
 
@@ -24,12 +41,17 @@ class Expression(Struct, frozen=True, forbid_unknown_fields=True):
     constant: Constant | None = None
     format: str | None = None
     first: list[Value] | None = None
+    join: list[Value] | None = None
     latest: str | None = None
     earliest: str | None = None
     nth: str | None = None
+    newest: dict[str, str] | None = None
+    has: list[str] | None = None
     match: str | None = None
     words: dict[str, str] | None = None
+    lookup: Lookup | None = None
     scale: float | None = None
+    plus: float | None = None
     minus: Value | None = None
 
 
@@ -129,6 +151,16 @@ class SettledMap(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     time: Value | None = None
 
 
+class GraphMap(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Stages of a pipeline, told by a list. `depends_on`: those that each waits for; or `leads_to`: those behind it."""
+
+    each: str
+    stage: Value
+    depends_on: Value | None = None
+    leads_to: Value | None = None
+    kind: Value | None = None
+
+
 class PipelineMap(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What a pipeline is. `cron` or `every_seconds`: when it is due."""
 
@@ -142,11 +174,16 @@ class PipelineMap(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     every_seconds: Value | None = None
     timezone: Value | None = None
     labels: dict[str, Value] | None = None
+    stages: GraphMap | None = None
     time: Value | None = None
 
 
 class StreamMap(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What went through a stream. `operation` and `count` add up; `watermark` and `buffer_depth` are what is so."""
+    """What went through a stream. `operation` and `count` add up; `watermark` and `buffer_depth` are what is so.
+
+    `so_far`: what adds up are totals since a beginning, and what they grew by since they were last read is told. Its
+    value names the counter, where several of them are one stream, or one is begun anew.
+    """
 
     pipeline: Value
     stream: Value
@@ -166,6 +203,7 @@ class StreamMap(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     target_rate: Value | None = None
     phase: Value | None = None
     time: Value | None = None
+    so_far: Value | None = None
 
 
 class LlmMap(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -244,7 +282,8 @@ class ResourcesMap(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
 
 
 class RecordsMap(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """How many records were found valid, and not, since the last check."""
+    """How many records were found valid, and not, since the last check. `rule`: one that they were held against, with
+    its `failures`."""
 
     pipeline: Value
     environment: Value | None = None
@@ -254,6 +293,8 @@ class RecordsMap(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     valid: Value | None = None
     invalid: Value | None = None
     completeness: Value | None = None
+    rule: Value | None = None
+    failures: Value | None = None
     time: Value | None = None
 
 
@@ -261,12 +302,13 @@ class Emit(Struct, frozen=True, forbid_unknown_fields=True):
     """What one row, or each entry of a list inside it, tells. Exactly one kind.
 
     `each`: the list. `newest_first`: it is walked from its end. `when`: only where these paths have one of these
-    values. `has`: only where there is something at these paths.
+    values; `unless`: not where one has. `has`: only where there is something at these paths.
     """
 
     each: str | None = None
     newest_first: bool = False
     when: dict[str, list[Constant | None]] | None = None
+    unless: dict[str, list[Constant | None]] | None = None
     has: list[str] | None = None
     execution: ExecutionMap | None = None
     stage: StageMap | None = None
@@ -282,11 +324,73 @@ class Emit(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Pages(Struct, frozen=True, forbid_unknown_fields=True):
-    """How an API's list goes on: by a cursor in the answer (`next`), or by counting (`step`)."""
+    """How an API's list goes on: by a cursor in the answer (`next`), or by counting (`step`).
+
+    A `step` shorter than a page lets pages overlap, for lists whose items move. `total`: where the answer says how
+    many items there are.
+    """
 
     parameter: str
     next: str | None = None
     step: Annotated[int, Meta(ge=1)] | None = None
+    total: str | None = None
+
+
+class Since(Struct, frozen=True, forbid_unknown_fields=True):
+    """An API's list can be asked for what has changed since a time: by this parameter.
+
+    `begin_seconds`: how far back the first reading goes.
+    """
+
+    parameter: str
+    begin_seconds: Annotated[float, Meta(gt=0, le=1e9)] = 604_800
+
+
+class Login(Struct, frozen=True, forbid_unknown_fields=True):
+    """An API gives a token to users: they `post` their name and password, in these fields, and `token` is where it is.
+
+    Only if the URL names a user.
+    """
+
+    post: str
+    user: str = "username"
+    password: str = "password"
+    token: str = "token"
+
+
+class Document(Struct, frozen=True, forbid_unknown_fields=True):
+    """Another document of an API's item: a path, to `get` or to `post` a `body` to; `{x}` is a value of the item.
+
+    `when`: only of items where these paths have one of these values; `unless`: not where one has. `each`: one for
+    every entry of a list of the item, whose values fill the path; what is put into the item is a list of `entry`, the
+    entry `above` it, and `answer`. `below`: one for each whole number from 0 up to before this value, the last 16;
+    it is `@number` in the path. `unchanging`: it is asked for once. `optional`: if it cannot be had, the item is told
+    without it.
+    """
+
+    get: str | None = None
+    post: str | None = None
+    body: dict[str, Any] | None = None
+    when: dict[str, list[Constant | None]] | None = None
+    unless: dict[str, list[Constant | None]] | None = None
+    each: str | None = None
+    below: str | None = None
+    unchanging: bool = False
+    optional: bool = False
+
+
+class Samples(Struct, frozen=True, forbid_unknown_fields=True):
+    """Which samples of a Prometheus text make a row.
+
+    `fields`: by field, a regular expression that a sample's whole name has to match; of several the greatest value
+    counts. `times`: the same for fields that are times in seconds since 1970, of which 0 is none. Samples are of one
+    row where their labels are the same, and what named groups of the expressions match. `parts`: labels that name a
+    part of a row, such as its stage.
+    """
+
+    times: Annotated[dict[str, str], Meta(max_length=64)]
+    fields: Annotated[dict[str, str], Meta(max_length=64)] = {}
+    parts: list[str] = []
 
 
 class Read(Struct, frozen=True, forbid_unknown_fields=True):
@@ -297,11 +401,17 @@ class Read(Struct, frozen=True, forbid_unknown_fields=True):
     Databases: `table` or `query`, `key` (unique, in the order in which rows are made), `changed` (time of the last
     change). `database`: files beside the one of the URL, such as `runs/*.db`.
     APIs: `get` (path), `items` (where the list is), `pages`, `detail` (path of one item's document).
+    Folders: `files` (pattern), `format`. Events as clients send them (`cloudevents`, `openlineage`) emit themselves.
+    APIs: `get` (path) or `post` with its `body`, `items` (where the list is), `pages`, `detail` (path of one item's
+    document), `documents` (further ones, by the name under which they are put into the item). `newest_by`: a time by
+    which the list is sorted, newest first; it is read down to what was read before, less `settle_seconds`.
+    `since`: a parameter by which only what has changed is asked for. Items and documents have `@url`, the API's
+    address.
     Folders: `files` (pattern), `format`.
     """
 
     name: Annotated[str, Meta(pattern="^[a-z0-9_]{1,64}$")]
-    emits: Annotated[list[Emit], Meta(min_length=1, max_length=32)]
+    emits: Annotated[list[Emit], Meta(max_length=32)] = []
     rows: Literal["states", "events", "sums", "now"] = "states"
     table: str | None = None
     query: str | None = None
@@ -312,18 +422,26 @@ class Read(Struct, frozen=True, forbid_unknown_fields=True):
     optional: bool = False
     database: str | None = None
     get: str | None = None
+    post: str | None = None
+    body: dict[str, Any] | None = None
     items: str | None = None
     pages: Pages | None = None
+    newest_by: str | None = None
+    since: Since | None = None
     detail: str | None = None
+    documents: dict[Annotated[str, Meta(pattern="^[a-z0-9_]{1,64}$")], Document] | None = None
     files: str | None = None
-    format: Literal["json", "jsonl", "junit"] = "json"
+    format: Literal["json", "jsonl", "cloudevents", "openlineage", "junit", "dbt", "prometheus"] = "json"
+    samples: Samples | None = None
 
 
 class Mapping(Struct, frozen=True, forbid_unknown_fields=True):
     """A mapping file.
 
     `system`: what its runs are shown to come from. `statuses`: words that this system means otherwise than they
-    sound. `timezone`: of times that tell none. `search_path`: schemas of PostgreSQL with its tables.
+    sound. `timezone`: of times that tell none. `search_path`: schemas of PostgreSQL with its tables. `login`: how
+    a user gets a token of an API. `namespace`: of executions that are told in other ways as well, by which they are
+    known to be the same; default: the source's own.
     """
 
     system: Annotated[str, Meta(pattern="^[a-z0-9_.-]{1,64}$")]
@@ -332,6 +450,8 @@ class Mapping(Struct, frozen=True, forbid_unknown_fields=True):
     description: str = ""
     statuses: dict[str, str] | None = None
     timezone: str = "UTC"
+    login: Login | None = None
+    namespace: Annotated[str, Meta(pattern="^[a-z0-9_.-]{1,64}$")] | None = None
     search_path: (
         Annotated[list[Annotated[str, Meta(pattern="^[A-Za-z0-9_]{1,63}$")]], Meta(max_length=8)] | None
     ) = None

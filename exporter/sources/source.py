@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import msgspec
+
 from exporter.domain.events import Event, PipelineDeclared
 from exporter.source_settings import SourceSetting
 from exporter.sources import mapping_file
@@ -69,6 +71,8 @@ def opened(setting: SourceSetting) -> Source:
             if setting.preset
             else mapping_file.load(setting.mapping or "")
         )
+        if setting.timezone is not None:
+            mapping = msgspec.structs.replace(mapping, timezone=setting.timezone)
         return Source(setting, mapping, _reader(setting, mapping))
     except (BadMapping, BadUrl) as error:
         raise BadSource(f"{place}: {error}") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
@@ -13,10 +14,12 @@ from sqlalchemy import (
     and_,
     column,
     func,
+    literal,
     literal_column,
     or_,
     select,
     text,
+    tuple_,
 )
 from sqlalchemy import table as table_of
 from sqlalchemy.sql.selectable import FromClause
@@ -36,7 +39,19 @@ OVERLAP_KEYS = 1000
 CHUNK = 200
 """Rows that are read again in one statement."""
 
+MOST_BYTES = 16 * 1024 * 1024
+"""Size of the texts of rows held at once, about: a page ends with the row that goes beyond it."""
+
 Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some rows. `is_last`: there were no more; `is_cut`: there were, but these were large."""
+
+    rows: list[Row]
+    is_last: bool
+    is_cut: bool = False
 
 
 class Pages:
@@ -65,37 +80,47 @@ class Pages:
         """What a row is found again by."""
         return _values(row, self.key)
 
-    def after(self, place: Place | None, *, upto: Place | None = None) -> list[Row]:
+    def after(self, place: Place | None, *, upto: Place | None = None) -> Page:
         """The next rows behind a place."""
         query = self._all().order_by(*self._columns(self.order)).limit(ROWS)
         if place is not None:
-            query = query.where(self._behind(place))
+            query = query.where(self._behind(self.order, place))
         elif self._changed:
             query = query.where(column(self._changed).is_not(None))
         if upto is not None:
-            query = query.where(~self._behind(upto))
-        return self._rows(query)
+            query = query.where(~self._behind(self.order, upto))
+        return self._page(query)
 
-    def chunks(self, keys: Sequence[Place]) -> Iterator[Sequence[Place]]:
-        """Keys, a few at a time."""
-        for start in range(0, len(keys), CHUNK):
-            yield keys[start : start + CHUNK]
+    def by_key(self, key: Place | None) -> Page:
+        """The next rows behind a key, in the order of keys, of those that have a time of change."""
+        query = self._all().order_by(*self._columns(self.key)).limit(ROWS)
+        if self._changed:
+            query = query.where(column(self._changed).is_not(None))
+        return self._page(query if key is None else query.where(self._behind(self.key, key)))
 
-    def again(self, keys: Sequence[Place]) -> list[Row]:
-        """The rows of some keys."""
-        if len(self.key) == 1:
-            wanted: ColumnElement[bool] = self._columns(self.key)[0].in_([key[0] for key in keys])
-        else:
-            wanted = or_(*(self._equal(key) for key in keys))
-        return self._rows(self._all().where(wanted))
+    def again(self, keys: Sequence[Place]) -> Iterator[tuple[Sequence[Place], list[Row]]]:
+        """The rows of some keys, a few at a time, with the keys that were looked for and dealt with."""
+        waiting = list(keys)
+        while waiting:
+            part = waiting[:CHUNK]
+            page = self._page(self._all().where(self._among(part)))
+            found = {self.key_of(row) for row in page.rows}
+            dealt_with = [key for key in part if key in found] if page.is_cut else part
+            yield dealt_with, page.rows
+            waiting = [key for key in part if page.is_cut and key not in found] + waiting[CHUNK:]
 
-    def everything(self, limit: int) -> list[Row]:
+    def everything(self, limit: int) -> Page:
         """All rows, as many as the limit."""
-        return self._rows(self._all().limit(limit))
+        return self._page(self._all().limit(limit), limit)
 
-    def ends(self) -> tuple[Any, Any]:
-        """Least and greatest value of the first column of the order."""
-        first = self._columns(self.order)[0]
+    def count(self) -> int:
+        """How many rows there are."""
+        with self._database.reading() as connection:
+            return connection.execute(select(func.count()).select_from(self._source)).scalar_one()
+
+    def ends(self, order: Sequence[str]) -> tuple[Any, Any]:
+        """Least and greatest value of the first column of an order."""
+        first = self._columns(order)[0]
         with self._database.reading() as connection:
             least = connection.scalar(select(func.min(first)).select_from(self._source))
             return least, connection.scalar(select(func.max(first)).select_from(self._source))
@@ -124,21 +149,41 @@ class Pages:
     def _columns(self, names: Sequence[str]) -> list[ColumnElement[Any]]:
         return [cast("ColumnElement[Any]", self._source.c[name]) for name in names]
 
-    def _equal(self, values: Place) -> ColumnElement[bool]:
-        return and_(*(c == v for c, v in zip(self._columns(self.key), values, strict=True)))
+    def _among(self, keys: Sequence[Place]) -> ColumnElement[bool]:
+        columns = self._columns(self.key)
+        if len(columns) == 1:
+            return columns[0].in_([key[0] for key in keys])
+        return or_(*(and_(*(c == v for c, v in zip(columns, key, strict=True))) for key in keys))
 
-    def _behind(self, place: Place) -> ColumnElement[bool]:
-        """Rows behind a place: a > x, or a = x and b > y. The first column alone lets an index be used."""
-        columns = self._columns(self.order)[: len(place)]
+    def _behind(self, order: Sequence[str], place: Place) -> ColumnElement[bool]:
+        """Rows behind a place: (a, b) > (x, y), which the owner's index on them answers without looking at more.
+
+        Not every database compares rows; there it is spelt out, a > x, or a = x and b > y.
+        """
+        columns = self._columns(order)[: len(place)]
+        if len(place) == 1:
+            return cast("ColumnElement[bool]", columns[0] > place[0])
+        if self._database.compares_rows:
+            return tuple_(*columns) > tuple_(*(literal(value) for value in place))
         steps = [
             and_(*(c == v for c, v in zip(columns[:n], place[:n], strict=True)), columns[n] > place[n])
             for n in range(len(columns))
         ]
         return and_(columns[0] >= place[0], or_(*steps))
 
-    def _rows(self, query: Select[Any]) -> list[Row]:
+    def _page(self, query: Select[Any], limit: int = ROWS) -> Page:
+        """Rows one after the other: those of a page together may be more than memory holds."""
+        rows: list[Row] = []
+        size = 0
         with self._database.reading() as connection:
-            return [dict(row) for row in connection.execute(query).mappings()]
+            found = connection.execution_options(stream_results=True, max_row_buffer=100).execute(query)
+            with found:
+                for row in found.mappings():
+                    rows.append(dict(row))
+                    size += sum(len(value) for value in row.values() if isinstance(value, str | bytes))
+                    if size > MOST_BYTES:
+                        return Page(rows, is_last=False, is_cut=True)
+        return Page(rows, is_last=len(rows) < limit)
 
 
 def _values(row: Row, names: Sequence[str]) -> Place:

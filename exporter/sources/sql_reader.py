@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
-from exporter.sources.batch import ROWS, Batch, Missing
+from exporter.sources.batch import Away, Batch, Changed, Missing
 from exporter.sources.cursor import Memory, Position
 from exporter.sources.database import Database
 from exporter.sources.folder_reader import changed_files
 from exporter.sources.mapping import Mapping
-from exporter.sources.sql_pages import Pages
-from exporter.sources.sql_turn import Turn, is_later
+from exporter.sources.sql_pages import MOST_BYTES, Pages
+from exporter.sources.sql_turn import Progress, Turn, is_later
 from exporter.sources.sums import settled, summed
 from exporter.sources.translate import Translator
 from exporter.store.cursors import Overtaken
@@ -56,6 +58,9 @@ class SqlReader:
             except Missing:
                 if not read.optional:
                     raise
+            except Changed:
+                log.debug("the owner wrote meanwhile", extra={"source": self._source, "read": read.name})
+                continue
             except Overtaken:
                 log.debug("another replica was faster", extra={"source": self._source, "read": read.name})
             self._last[read.name] = read_at
@@ -97,16 +102,18 @@ class SqlReader:
             )
             return
         log.warning("the source began anew, and is read from its beginning", extra=about)
-        position.after, position.open = None, {}
+        position.after, position.until, position.filled, position.open = None, None, None, {}
         position.save()
 
 
 def _whole(turn: Turn) -> Batch:
-    rows = turn.pages.everything(MOST_NOW + 1)
-    batch = Batch(turn.read.name, [], len(rows))
-    if len(rows) > MOST_NOW:
+    page = turn.pages.everything(MOST_NOW + 1)
+    batch = Batch(turn.read.name, [], len(page.rows))
+    if page.is_cut:
+        batch.problems.append(f"{turn.read.name}: more than {MOST_BYTES} bytes, the rest is not read")
+    elif len(page.rows) > MOST_NOW:
         batch.problems.append(f"{turn.read.name}: more than {MOST_NOW} rows, the rest is not read")
-    for row in rows[:MOST_NOW]:
+    for row in page.rows[:MOST_NOW]:
         told = turn.translator.translate(row, "", turn.read_at)
         batch.events.extend(told.events)
         batch.problems.extend(told.problems)
@@ -116,9 +123,7 @@ def _whole(turn: Turn) -> Batch:
 def _again(turn: Turn) -> Iterator[Batch]:
     """Rows that had not ended. One that is no longer there is given up."""
     position = turn.position
-    waiting = list(position.open)
-    for keys in turn.pages.chunks(waiting):
-        rows = turn.pages.again(keys)
+    for keys, rows in turn.pages.again(list(position.open)):
         for key in keys:
             position.open.pop(key, None)
         yield turn.take(rows)
@@ -128,25 +133,47 @@ def _again(turn: Turn) -> Iterator[Batch]:
 def _rows(turn: Turn) -> Iterator[Batch]:
     """Rows behind the last one taken, and a little before it."""
     position = turn.position
+    if turn.read.changed is not None and position.after is None:
+        yield from _fill(turn)
+        return
     place = None if position.after is None else turn.pages.back(position.after)
-    ends: tuple[Any, Any] | None = None
-    while rows := turn.pages.after(place):
-        yield turn.take(rows, turn.done(ends, rows))
-        place = turn.pages.place(rows[-1])
+    progress = Progress(turn.pages, turn.pages.order)
+    while (page := turn.pages.after(place)).rows:
+        yield turn.take(page.rows, progress.at(page))
+        place = turn.pages.place(page.rows[-1])
         if position.after is None or is_later(place, position.after):
             position.after = place
         position.save()
-        if len(rows) < ROWS:
+        if page.is_last:
             return
-        ends = ends or turn.pages.ends()
+
+
+def _fill(turn: Turn) -> Iterator[Batch]:
+    """All rows that are there at first, by key: a page of them by change could cost the owner a look at each row."""
+    position = turn.position
+    if position.until is None:
+        latest = turn.pages.greatest()
+        if latest is None:
+            return
+        position.until = (latest,)
+    progress = Progress(turn.pages, turn.pages.key)
+    while (page := turn.pages.by_key(position.filled)).rows:
+        yield turn.take(page.rows, progress.at(page))
+        position.filled = turn.pages.key_of(page.rows[-1])
+        if page.is_last:
+            break
+        position.save()
+    position.after, position.until, position.filled = position.until, None, None
+    position.save()
 
 
 def _sums(turn: Turn) -> Iterator[Batch]:
     """Stretches of rows behind the last one, each claimed before it is told."""
     position = turn.position
-    ends: tuple[Any, Any] | None = None
+    progress = Progress(turn.pages, turn.pages.order)
     while True:
-        rows = turn.pages.after(position.after, upto=position.claimed)
+        page = turn.pages.after(position.after, upto=position.claimed)
+        rows = page.rows
         if position.claimed is None:
             rows = settled(turn, rows)
             if not rows:
@@ -154,11 +181,9 @@ def _sums(turn: Turn) -> Iterator[Batch]:
             position.claimed = turn.pages.place(rows[-1])
             position.save()
         batch = summed(turn, rows)
-        yield Batch(batch.read, batch.events, batch.rows, batch.problems, turn.done(ends, rows))
+        yield replace(batch, done=progress.at(page))
         position.after, position.claimed = position.claimed, None
         position.save()
-        if len(rows) == ROWS:
-            ends = ends or turn.pages.ends()
 
 
 def _files(turn: Turn, beside: Database) -> Iterator[Batch]:
@@ -170,17 +195,35 @@ def _files(turn: Turn, beside: Database) -> Iterator[Batch]:
     for name in position.seen.keys() - files.keys():
         del position.seen[name]
     todo = [name for name, stamp in files.items() if position.seen.get(name, [])[:2] != stamp]
+    unread: Away | None = None
     for number, name in enumerate(todo):
-        database = Database(f"sqlite:///{folder / name}")
-        one = Turn(turn.read, Pages(database, turn.read), turn.translator, position, turn.read_at, f"{name} ")
-        *_, after = position.seen.get(name, [0])
-        while rows := one.pages.after((after,)):
-            yield one.take(rows, (number + 1) / len(todo))
-            after = one.pages.place(rows[-1])[0]
-            if len(rows) < ROWS:
-                break
-        database.close()
+        try:
+            after = yield from _file(turn, folder / name, name, (number + 1) / len(todo))
+        except (Changed, Missing) as error:
+            # Its owner is just making it, or writing: it will be looked at again.
+            unread = error
+            continue
         position.seen[name] = [*files[name], after]
         if number % 100 == 99:
             position.save()
     position.save()
+    if unread is not None and not position.seen:
+        raise unread
+
+
+def _file(turn: Turn, file: Path, name: str, done: float) -> Generator[Batch, None, Any]:
+    """Rows of one database behind the last one taken; returns the last one now."""
+    database = Database(f"sqlite:///{file}")
+    one = Turn(
+        turn.read, Pages(database, turn.read), turn.translator, turn.position, turn.read_at, f"{name} "
+    )
+    *_, after = turn.position.seen.get(name, [0])
+    try:
+        while (page := one.pages.after((after,))).rows:
+            yield one.take(page.rows, done)
+            after = one.pages.place(page.rows[-1])[0]
+            if page.is_last:
+                break
+    finally:
+        database.close()
+    return after

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from exporter.sources.batch import Away, Batch
 from exporter.sources.cursor import Place, Position
 from exporter.sources.mapping import Read
-from exporter.sources.sql_pages import Pages, Row
+from exporter.sources.sql_pages import Page, Pages, Row
 from exporter.sources.translate import Translator
 from exporter.sources.values import BadValue, moment
 
@@ -39,14 +40,35 @@ class Turn:
                     self.position.open[key] = None
         return batch
 
-    def done(self, ends: tuple[Any, Any] | None, rows: list[Row]) -> float | None:
-        """How far between the least and the greatest; unknown for what is neither number nor time."""
-        if ends is None or not rows:
+
+class Progress:
+    """How far a long read is: its place between the least and the greatest, else rows by how many there are.
+
+    Asked for behind the first page, so that what is short costs the owner nothing.
+    """
+
+    def __init__(self, pages: Pages, order: Sequence[str]) -> None:
+        self._pages = pages
+        self._order = order
+        self._rows = 0
+        self._ends: tuple[float, float] | None = None
+        self._count = 0
+
+    def at(self, page: Page) -> float | None:
+        """How far it is with this page, from 0 to 1; unknown with the first one."""
+        first, self._rows = not self._rows, self._rows + len(page.rows)
+        if first or not page.rows:
             return None
-        values = [_number(value) for value in (*ends, self.pages.place(rows[-1])[0])]
-        if any(value is None for value in values):
-            return None
-        least, greatest, now = (value or 0.0 for value in values)
+        now = _number(page.rows[-1].get(self._order[0]))
+        if self._ends is None and not self._count:
+            least, greatest = (_number(value) for value in self._pages.ends(self._order))
+            if least is None or greatest is None or now is None:
+                self._count = max(1, self._pages.count())
+            else:
+                self._ends = (least, greatest)
+        if self._ends is None or now is None:
+            return min(1.0, self._rows / max(1, self._count))
+        least, greatest = self._ends
         return 1.0 if greatest <= least else min(1.0, max(0.0, (now - least) / (greatest - least)))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
 import msgspec
@@ -27,13 +27,14 @@ def settled(turn: Turn, rows: list[Row]) -> list[Row]:
     horizon = turn.read_at - timedelta(seconds=turn.read.settle_seconds)
     if not turn.read.settle_seconds:
         return rows
+    zone = turn.translator.zone
     for number, row in enumerate(rows):
         for emit in turn.read.emits:
             if emit.stream is None or emit.stream.time is None:
                 continue
             for record in turn.translator.records(emit, row):
                 try:
-                    young = moment(turn.translator.value_of(emit.stream.time, record), UTC) > horizon
+                    young = moment(turn.translator.value_of(emit.stream.time, record), zone) > horizon
                 except BadValue:
                     continue  # told of when the row is added up
                 if young:

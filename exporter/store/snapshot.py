@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TypeAlias
 
 import msgspec
@@ -33,6 +33,9 @@ State: TypeAlias = PipelineState | ComponentState
 
 BATCH = 50
 """Pipelines read at once: enough to make statements few, few enough to keep memory flat."""
+
+MOST_GRAPHS = 4096
+"""Graphs of which it is kept where their stages are drawn."""
 
 _pipeline_state = msgspec.json.Decoder(PipelineState)
 _component_state = msgspec.json.Decoder(ComponentState)
@@ -113,7 +116,13 @@ class Snapshot:
     @cached_property
     def places(self) -> dict[str, tuple[float, float]]:
         """Where its stages are drawn."""
-        return layout(self.upstreams)
+        return _places(tuple((name, tuple(names)) for name, names in self.upstreams.items()))
+
+
+# Pipelines change all the time, their graphs hardly ever.
+@lru_cache(MOST_GRAPHS)
+def _places(graph: tuple[tuple[str, tuple[str, ...]], ...]) -> dict[str, tuple[float, float]]:
+    return layout(dict(graph))
 
 
 @dataclass(frozen=True, slots=True)

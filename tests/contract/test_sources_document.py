@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 from pathlib import Path
 
 import pytest
 
 from exporter.cli import main
+from exporter.domain.events import ExecutionFinished
 from exporter.source_settings import KEYS
-from exporter.sources import mapping_file
+from exporter.sources import lines, mapping_file
 from exporter.sources.__main__ import FILE, schema
 from exporter.sources.batch import ROWS
 from exporter.sources.cursor import MOST_OPEN
 from exporter.sources.mapping import Expression
-from exporter.sources.sql_pages import OVERLAP, OVERLAP_KEYS
+from exporter.sources.sql_pages import MOST_BYTES, OVERLAP, OVERLAP_KEYS
 from exporter.sources.sql_reader import MOST_NOW
 from tests.support.documents import TEXTS, blocks, table
 from tests.support.sources import STATE, mapped, told
@@ -65,6 +67,38 @@ def test_the_mapping_file_reads_what_it_says(tmp_path: Path) -> None:
     }
 
 
+def test_the_lines_of_the_example_are_read(tmp_path: Path) -> None:
+    record = {"table": "orders", "id": 7, "state": "done"}
+    times = {"begun": "2026-01-01T00:00:00Z", "ended": "2026-01-01T00:00:10Z"}
+    (tmp_path / "a.jsonl").write_text(json.dumps(record | times) + "\n")
+    assert [one.payload.type for one in told(mapped(block("yaml lines"), str(tmp_path)))] == [
+        "pipeline.execution.started",
+        "pipeline.execution.finished",
+    ]
+
+
+@pytest.mark.parametrize("kind", ["dbt", "textfile"])
+def test_the_examples_of_folders_are_read(
+    kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = block(f"yaml {kind}")
+    url = text.rpartition("url: ")[2].strip()
+    shutil.copytree(STATE / "dbt" / "build", tmp_path / "dbt")
+    (tmp_path / "textfile").mkdir()
+    (tmp_path / "textfile" / "backup.prom").write_text(block("text textfile"))
+    file = tmp_path / "exporter.yml"
+    file.write_text(text.replace(url, str(tmp_path / kind)))
+    assert main(["sources", "check", "--config", str(file)]) == 0
+    assert {"dbt": "shop: 1 failed", "textfile": "db_backup: 1 succeeded"}[kind] in capsys.readouterr().out
+
+
+def test_the_example_of_metrics_with_other_names_is_read(tmp_path: Path) -> None:
+    (tmp_path / "a.prom").write_text("report_sales_made_at 1795310700\nreport_sales_ok 0\n")
+    (ended,) = [one.payload for one in told(mapped(block("yaml samples"), str(tmp_path)))]
+    assert isinstance(ended, ExecutionFinished)
+    assert (ended.pipeline, ended.status) == ("sales", "failed")
+
+
 def test_the_tables_name_every_preset_key_and_expression() -> None:
     presets = [row[0].strip("`") for row in table(NAME, "preset", "reads", "what is seen", "what is not")]
     assert sorted(presets) == mapping_file.preset_names()
@@ -82,6 +116,8 @@ def test_the_limits_are_those_of_the_code() -> None:
         f"the last {OVERLAP.total_seconds():.0f} seconds",
         f"the last {OVERLAP_KEYS} numbers",
         f"up to {MOST_NOW} rows",
+        f"more than {MOST_BYTES >> 20} MiB",
+        f"A line of more than {lines.MOST_BYTES >> 20} MiB",
     ):
         assert said in text
 

@@ -49,7 +49,7 @@ class PostgreSQL:
         self.port = free_port()
         self._names = (f"test_{number}" for number in count())
         self._templates: dict[Callable[[str], None], str] = {}
-        self._account = _account()
+        self._account = unprivileged("postgres")
         # Not pytest's own temporary folder: that is closed to the user that the server runs as.
         self._folder = Path(tempfile.mkdtemp(prefix="pipeline-exporter-postgresql-"))
         if self._account:
@@ -158,10 +158,10 @@ def _name(url: str) -> str:
     return url.rpartition("/")[2]
 
 
-def _account() -> tuple[int, int] | None:
-    """User and group to run as when these tests run as root, which PostgreSQL refuses to be."""
+def unprivileged(name: str) -> tuple[int, int] | None:
+    """User and group to run as when these tests run as root, which database servers refuse to be."""
     if os.geteuid() != 0:
         return None
     accounts = {entry.pw_name: entry for entry in pwd.getpwall()}
-    account = accounts.get("postgres") or accounts["nobody"]
+    account = accounts.get(name) or accounts["nobody"]
     return account.pw_uid, account.pw_gid

@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import json
 import shutil
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import psycopg
 from sqlalchemy import delete, func, select
@@ -21,7 +23,7 @@ from exporter.source_settings import SourceSetting
 from exporter.sources import mapping_file
 from exporter.sources.cursor import Forgetful
 from exporter.sources.mapping import Mapping
-from exporter.sources.service import Sources
+from exporter.sources.service import Sources, Taken
 from exporter.sources.source import Source, _reader, opened
 from exporter.store import Store, schema
 from exporter.store.limits import Limits
@@ -66,11 +68,11 @@ def problems(of: Source, read_at: datetime = READ_AT) -> list[str]:
 class Reading:
     """A store with its writer, and sources that are read into it one round at a time."""
 
-    def __init__(self, store: Store, sources: Sequence[Source], own: OwnMetrics) -> None:
+    def __init__(self, store: Store, sources: Sequence[Source], own: OwnMetrics, taken: Taken = list) -> None:
         self.store = store
         self.own = own
         self.now = READ_AT.timestamp()
-        self.loops = Sources(sources, store, own, now=lambda: self.now).loops
+        self.loops = Sources(sources, store, own, now=lambda: self.now, taken=taken).loops
 
     def round(self, seconds: float = 30) -> list[float]:
         """Read each source once; how long each would wait now."""
@@ -100,6 +102,13 @@ class Reading:
         with self.store.engine.connect() as connection:
             return connection.execute(query).scalar_one()
 
+    def position(self, read: str) -> dict[str, Any]:
+        """What is remembered of a read."""
+        with self.store.engine.connect() as connection:
+            query = select(schema.source_cursors.c.state).where(schema.source_cursors.c.read == read)
+            found: dict[str, Any] = json.loads(connection.execute(query).scalar_one())
+            return found
+
     def forget(self) -> None:
         """Lose the positions, as with a database that was brought back from a backup."""
         with self.store.engine.begin() as connection:
@@ -111,13 +120,13 @@ class Reading:
 
 
 @contextmanager
-def reading(url: str, *sources: Source) -> Iterator[Reading]:
+def reading(url: str, *sources: Source, taken: Taken = list) -> Iterator[Reading]:
     """Sources over a store whose writer runs."""
     own = OwnMetrics(process=False)
     store = Store.open(url, Limits(), observer=own)
     store.writer.start()
     try:
-        yield Reading(store, sources, own)
+        yield Reading(store, sources, own, taken)
     finally:
         store.writer.stop()
         for one in sources:

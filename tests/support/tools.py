@@ -1,5 +1,6 @@
 """Programs from Debian's packages."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -29,3 +30,9 @@ def postgresql_tool(name: str) -> str:
         if (path := folder / "bin" / name).exists():
             return str(path)
     return tool(name)
+
+
+def sbin_tool(name: str) -> str:
+    """Path of a server that Debian keeps out of the PATH of users."""
+    path = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+    return path or tool(name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from exporter.demo.execution import Execution
 from exporter.demo.identity import numbered, universal
-from exporter.demo.language_model import GEMINI, GPT, GPT_MINI, LLAMA, MISTRAL, Prompt, calls
+from exporter.demo.language_model import GEMINI, GPT, GPT_MINI, LLAMA, MISTRAL, QWEN, Prompt, calls
 from exporter.demo.pipeline import Fate, Pipeline
 from exporter.demo.stage import Artifact, Stage, chain
 
@@ -79,6 +79,13 @@ _STEP_OF = {
     "technical": "Could you tell us which version you use?",
 }
 _TICKETS = tuple(_QUEUE_OF)
+REDACT = Prompt(
+    template="redact/v1",
+    text="Replace names, addresses and card numbers by [removed]. Change nothing else.\n\n{ticket}",
+    answer="{ticket}",
+    choices={"ticket": _TICKETS},
+    tokens=(180, 90),
+)
 CLASSIFY = Prompt(
     template="triage/v3",
     text=(
@@ -187,7 +194,10 @@ PIPELINES = (
         ),
         labels={"team": "customer-care", "tier": "1"},
         stages=(
-            *chain(Stage("fetch_tickets", 0.7, kind="http", items=6), Stage("redact", 0.9, items=6)),
+            *chain(
+                Stage("fetch_tickets", 0.7, kind="http", items=6),
+                Stage("redact", 3, kind="llm", items=6, act=calls(REDACT, QWEN)),
+            ),
             Stage(
                 "classify_v3",
                 4,

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from functools import partial
+from time import perf_counter
 from typing import Annotated
 
+from anyio import CapacityLimiter
+from anyio.to_thread import run_sync
 from fastapi import APIRouter, Query, Request, Response
 
 from exporter.exposition import Exposition
+
+AT_ONCE = 8
+"""Scrapes at work or waiting for another's. More wait without a thread, so that the API has the others."""
 
 
 def router(exposition: Exposition) -> APIRouter:
     """The route that Prometheus reads."""
     routes = APIRouter(tags=["Metrics"])
+    limiter = CapacityLimiter(AT_ONCE)
 
     @routes.get(
         "/metrics",
@@ -19,15 +27,18 @@ def router(exposition: Exposition) -> APIRouter:
         response_class=Response,
         responses={200: {"content": {"text/plain": {}, "application/openmetrics-text": {}}}},
     )
-    def scrape(
+    async def scrape(
         request: Request,
         names: Annotated[list[str] | None, Query(alias="name[]", description="only these families")] = None,
     ) -> Response:
-        answer = exposition.scrape(
+        work = partial(
+            exposition.scrape,
             accept=request.headers.get("accept", ""),
             accept_encoding=request.headers.get("accept-encoding", ""),
             names=names or (),
+            asked=perf_counter(),
         )
+        answer = await run_sync(work, limiter=limiter)
         return Response(answer.body, headers={**answer.headers, "content-type": answer.content_type})
 
     return routes

@@ -191,6 +191,7 @@ TYPES: dict[str, Check] = {
             "input_tokens": count,
             "output_tokens": count,
             "cached_tokens": count,
+            "reasoning_tokens": count,
             "duration_seconds": number,
             "time_to_first_token_seconds": number,
             "cost_usd": number,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import pairwise
 from random import Random
 from time import process_time
@@ -108,11 +109,12 @@ def test_every_stage_gets_its_own_spot_on_the_grid_right_of_its_upstreams(graph:
     places = layout(graph)
     assert list(places) == list(graph)
     edges = acyclic(graph)
-    for names in layers(graph):
-        heights = sorted(places[stage][1] for stage in names)
+    for x in {x for x, _ in places.values()}:
+        heights = sorted(y for column, y in places.values() if column == x)
         assert all(below - above >= Y_STEP for above, below in pairwise(heights))
-        assert all(places[stage][0] > places[name][0] for stage in names for name in edges[stage])
         assert all(height % (Y_STEP / 2) == 0 for height in heights)
+    for names in layers(graph):
+        assert all(places[stage][0] > places[name][0] for stage in names for name in edges[stage])
 
 
 @given(any_graph)
@@ -133,7 +135,17 @@ def test_a_stage_added_at_the_end_moves_none_of_the_layers_before(graph: Graph, 
     names = [name for name in names if name in feeding or (name in graph and acyclic(graph)[name])]
     before, after = layout(graph), layout({**graph, "new": names})
     if names:
-        assert all(after[stage] == before[stage] for stage in graph if after[stage][0] < after["new"][0])
+        rows = layers({**graph, "new": names})
+        own = next(depth for depth, row in enumerate(rows) if "new" in row)
+        assert all(after[stage] == before[stage] for row in rows[:own] for stage in row)
+
+
+def test_a_large_layer_stands_in_columns_before_the_next() -> None:
+    graph: dict[str, list[str]] = {"first": [], **{f"test {number}": ["first"] for number in range(12)}}
+    places = layout({**graph, "last": ["test 0"]})
+    columns = Counter(x for x, _ in places.values())
+    assert columns == {0: 1, X_STEP: 4, 2 * X_STEP: 4, 3 * X_STEP: 4, 4 * X_STEP: 1}
+    assert max(y for _, y in places.values()) - min(y for _, y in places.values()) < 4 * Y_STEP
 
 
 @given(any_graph, seconds)

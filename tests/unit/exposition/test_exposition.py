@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import datetime
+from time import perf_counter
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection
 from sqlalchemy import event as sqlalchemy_event
 from sqlalchemy.exc import OperationalError
 
 from exporter.domain import events as e
+from exporter.exposition import Exposition
 from exporter.store import snapshot
+from exporter.store.readings import ExecutionReading
 from tests.support.exposed import OPENMETRICS, Exposed, emptied, expose_everything, ran
 from tests.support.postgresql import PostgreSQL
 from tests.support.stored import event, stored
@@ -64,6 +70,32 @@ def test_scrapes_at_once_share_the_work_of_reading(exposed: Exposed) -> None:
     assert {body.split(b"# HELP pipeline_exporter", 1)[0] for body in bodies} == {
         bodies[0].split(b"# HELP pipeline_exporter", 1)[0]
     }
+
+
+def test_scrapes_that_waited_for_one_share_the_next_and_miss_nothing(exposed: Exposed) -> None:
+    run(exposed, "a")
+    begun, go_on, looks = threading.Event(), threading.Event(), []
+
+    def forecasts(_: Connection, now: datetime) -> Iterable[ExecutionReading]:
+        looks.append(now)
+        begun.set()
+        assert go_on.wait(30)
+        return ()
+
+    slow = Exposition(exposed.store.engine, exposed.store.limits, exposed.own, forecasts)
+    with ThreadPoolExecutor(13) as threads:
+        first = threads.submit(slow.scrape)
+        assert begun.wait(30)
+        run(exposed, "b")
+        asked = perf_counter()
+        others = [
+            threads.submit(slow.scrape, asked=asked, names=names) for names in [(), ("pipeline_info",)] * 6
+        ]
+        go_on.set()
+        bodies = [other.result(30).body for other in others]
+        assert b'pipeline="b"' not in first.result(30).body
+    assert all(b'pipeline="b"' in body for body in bodies)
+    assert len(looks) == 2
 
 
 def test_a_format_is_read_once_it_is_asked_for(exposed: Exposed) -> None:

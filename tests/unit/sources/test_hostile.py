@@ -6,15 +6,18 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
 import pytest
 
+from exporter.domain.events import ExecutionFinished
+from exporter.source_settings import SourceSetting
 from exporter.sources.batch import ROWS, Away
 from exporter.sources.cursor import Forgetful
 from exporter.sources.database import BadUrl, Database
-from exporter.sources.source import Source
+from exporter.sources.source import Source, opened
 from tests.support.sources import READ_AT, mapped, problems, reading, told
 
 MAPPING = """system: batches
@@ -41,6 +44,15 @@ def make(file: Path, rows: int = 3, *, wal: bool = False) -> None:
         owner.executemany(
             "INSERT INTO runs (name, state, begun, ended) VALUES ('n', 'done', ?, ?)",
             ((1767225600 + n, 1767225601 + n) for n in range(rows)),
+        )
+        owner.commit()
+
+
+def make_more(file: Path, rows: int) -> None:
+    with closing(sqlite3.connect(file)) as owner:
+        owner.executemany(
+            "INSERT INTO runs (name, state, begun, ended) VALUES ('n', 'done', ?, ?)",
+            ((1767225700 + n, 1767225701 + n) for n in range(rows)),
         )
         owner.commit()
 
@@ -208,6 +220,21 @@ def test_an_unknown_status_is_kept_as_a_word_and_open(file: Path, sqlite_url: st
             assert read.statuses("n")["2"] == "failed"
 
 
+def test_a_source_says_of_which_zone_times_without_one_are(file: Path) -> None:
+    with closing(sqlite3.connect(file)) as owner:
+        owner.execute("UPDATE runs SET ended = '2026-01-01 00:10:00', begun = '2025-07-01T00:00:00Z'")
+        owner.commit()
+    (file.parent / "m.yml").write_text(MAPPING)
+    setting = SourceSetting(
+        name="ours",
+        mapping=str(file.parent / "m.yml"),
+        url=f"sqlite:///{file}",
+        timezone="Asia/Kathmandu",
+    )
+    (ended,) = {event.time for event in told(opened(setting)) if isinstance(event.payload, ExecutionFinished)}
+    assert ended == datetime(2025, 12, 31, 18, 25, tzinfo=UTC)
+
+
 def test_an_end_before_its_start_is_an_end(file: Path, sqlite_url: str) -> None:
     with closing(sqlite3.connect(file)) as owner:
         owner.execute("UPDATE runs SET begun = ended + 5 WHERE id = 2")
@@ -237,7 +264,7 @@ def test_many_rows_are_never_held_together(tmp_path: Path) -> None:
     assert list(done[1:]) == sorted(done[1:])
 
 
-@pytest.mark.parametrize("url", ["nonsense", "sqlite://", "oracledb://x", "mysql://u@h/d"])
+@pytest.mark.parametrize("url", ["nonsense", "sqlite://", "oracledb://x", "mysql+mysqldb://u@h/d"])
 def test_a_url_that_cannot_be_read_from_is_refused_in_one_line(url: str) -> None:
     with pytest.raises(BadUrl) as told:
         Database(url)
@@ -259,3 +286,103 @@ def test_a_source_whose_rows_meet_a_defect_stops_no_other(
         read.round()
         assert read.metric("source_errors_total", source="ours", reason="defect") == 1
         assert read.metric("source_up", source="good") == 1
+
+
+CHANGED = MAPPING.replace("    key: [id]\n", "    key: [name, id]\n    changed: ended\n")
+
+
+def test_the_first_reading_goes_by_key_and_never_through_all_rows_for_a_page(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_more(file, rows=3 * ROWS)
+    with closing(sqlite3.connect(file)) as owner:
+        owner.execute("CREATE INDEX by_name ON runs (name, id)")
+        open_ = Database._open
+
+        def traced(self: Database) -> sqlite3.Connection:
+            connection = open_(self)
+            connection.set_trace_callback(statements.append)
+            return connection
+
+        statements: list[str] = []
+        plans: list[str] = []
+        monkeypatch.setattr(Database, "_open", traced)
+        found = told(mapped(CHANGED, f"sqlite:///{file}"))
+        for statement in statements:
+            if "ORDER BY" in statement:
+                plans += [row[3] for row in owner.execute(f"EXPLAIN QUERY PLAN {statement}")]
+    assert len(found) == 2 * (3 * ROWS + 3)
+    assert len(plans) >= 4
+    assert all("USING INDEX by_name" in plan for plan in plans)
+    assert not any("TEMP B-TREE" in plan for plan in plans)
+
+
+def test_what_changes_during_the_first_reading_is_seen(file: Path, sqlite_url: str) -> None:
+    make_more(file, rows=ROWS)
+    with reading(sqlite_url, mapped(CHANGED, f"sqlite:///{file}")) as read:
+        with closing(read.loops[0].source.reader.batches(Forgetful(), READ_AT)) as batches:  # type: ignore[type-var]
+            next(batches)
+        memory = read.loops[0]._memory
+        batches = read.loops[0].source.reader.batches(memory, READ_AT)
+        read.loops[0]._take(next(batches))
+        with closing(sqlite3.connect(file)) as owner:
+            owner.execute("UPDATE runs SET state = 'failed', ended = ended + 9999 WHERE id = 1")
+            owner.commit()
+        for batch in batches:
+            read.loops[0]._take(batch)
+        read.round()
+        assert read.statuses("n")["1"] == "failed"
+        assert len(read.statuses("n")) == ROWS + 3
+
+
+def test_the_first_reading_goes_on_where_it_was_left(file: Path, sqlite_url: str) -> None:
+    make_more(file, rows=2 * ROWS)
+    with reading(sqlite_url, mapped(CHANGED, f"sqlite:///{file}")) as read:
+        batches = read.loops[0].source.reader.batches(read.loops[0]._memory, READ_AT)
+        for _ in range(2):
+            read.loops[0]._take(next(batches))
+        batches.close()  # type: ignore[attr-defined]
+    with reading(sqlite_url, mapped(CHANGED, f"sqlite:///{file}")) as read:
+        read.round()
+        assert read.metric("source_rows_total", source="ours") == ROWS + 3
+        assert len(read.statuses("n")) == 2 * ROWS + 3
+
+
+def test_large_rows_are_never_held_together(file: Path) -> None:
+    with closing(sqlite3.connect(file)) as owner:
+        owner.execute("ALTER TABLE runs ADD COLUMN log")
+        owner.execute("UPDATE runs SET log = zeroblob(9000000)")
+        owner.commit()
+    of = over(file)
+    assert [batch.rows for batch in of.reader.batches(Forgetful(), READ_AT)] == [2, 1]
+    of.reader.close()
+
+
+def test_large_rows_that_had_not_ended_are_all_read_again(file: Path, sqlite_url: str) -> None:
+    with closing(sqlite3.connect(file)) as owner:
+        owner.execute("ALTER TABLE runs ADD COLUMN log")
+        owner.execute("UPDATE runs SET log = zeroblob(9000000), state = 'running'")
+        owner.commit()
+        with reading(sqlite_url, over(file)) as read:
+            read.round()
+            assert set(read.statuses("n").values()) == {"running"}
+            owner.execute("UPDATE runs SET state = 'done'")
+            owner.commit()
+            read.round()
+            assert read.statuses("n") == {"1": "succeeded", "2": "succeeded", "3": "succeeded"}
+            assert read.position("runs")["open"] == []
+
+
+def test_how_far_it_is_is_told_of_keys_that_are_no_numbers_too(file: Path) -> None:
+    make_more(file, rows=3 * ROWS)
+    with closing(sqlite3.connect(file)) as owner:
+        owner.execute("UPDATE runs SET id = -id")
+        owner.execute("ALTER TABLE runs RENAME COLUMN id TO number")
+        owner.execute("ALTER TABLE runs ADD COLUMN id")
+        owner.execute("UPDATE runs SET id = 'run-' || number")
+        owner.commit()
+    of = over(file)
+    done = [batch.done for batch in of.reader.batches(Forgetful(), READ_AT)]
+    of.reader.close()
+    assert done[0] is None
+    assert done[1:] == [pytest.approx(n * ROWS / (3 * ROWS + 3), abs=0.01) for n in (2, 3)] + [1.0]

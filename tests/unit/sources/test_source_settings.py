@@ -38,6 +38,11 @@ def test_without_sources_there_are_none(tmp_path: Path) -> None:
         ("sources: [{name: a, url: b, preset: c, evry: 5s}]", r"sources\[0\].evry: unknown key"),
         ("sources: [{name: a, url: b, preset: c, every: soon}]", r"sources\[0\].every: expected a duration"),
         ("sources: [{name: a, url: b, preset: c, every: 0.5s}]", r"sources\[0\].every: expected at least 1s"),
+        (
+            "sources: [{name: a, url: b, preset: c, timezone: Mars/Phobos}]",
+            r"sources\[0\].timezone: no such time zone: 'Mars/Phobos'",
+        ),
+        ("sources: [{name: a, url: b, preset: c, timezone: Europe}]", r"sources\[0\].timezone: no such"),
         ("sources: [{name: a b, url: b, preset: c}]", r"sources\[0\].name: expected up to 64"),
         ("sources: [{name: a, url: [b], preset: c}]", r"sources\[0\].url: expected text"),
         (
