@@ -25,7 +25,7 @@ NAMES = [
     name
     for prefix in (
         "otel",
-        "celery-otel",
+        "celery",
         "dagster-otel",
         "genai",
         "metaflow-otel",
