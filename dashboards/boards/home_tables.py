@@ -151,7 +151,7 @@ def running() -> Panel:
         sql(query),
         no_value="Nothing is running.",
         columns=[
-            by_name("Pipeline", min_width=160, links=[links.to_execution()]),
+            by_name("Pipeline", min_width=150, links=[links.to_execution()]),
             by_name("Environment", width=105),
             tables.status_column(width=92),
             tables.progress_column(),

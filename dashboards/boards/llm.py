@@ -16,7 +16,17 @@ from dashboards.scope import PIPELINES, of_pipelines
 from exporter.catalogue.metrics import GEN_AI_DURATION
 from exporter.catalogue.promql import Not, Regex, gauge, heat, increase, quantile, rate, select
 from exporter.catalogue.recorded import BUDGET_USED
-from exporter.catalogue.summed import CACHED, CALL_LATENCY, CALLS, COST, FIRST_TOKEN, OFTEN, SELDOM, TOKENS
+from exporter.catalogue.summed import (
+    CACHED,
+    CALL_LATENCY,
+    CALLS,
+    COST,
+    FIRST_TOKEN,
+    OFTEN,
+    REASONING,
+    SELDOM,
+    TOKENS,
+)
 
 _NONE = "No calls here: they appear when a pipeline reports pipeline.llm.called."
 _BY = ("gen_ai_provider_name", "gen_ai_request_model")
@@ -33,7 +43,8 @@ def board() -> Dashboard:
             *figures(_figures()),
             strip(9, llm_tables.providers()),
             strip(9, _cost(), llm_tables.budgets()),
-            strip(9, _tokens(), _cached()),
+            strip(9, _tokens(), llm_tables.unpriced()),
+            strip(9, _cached(), _reasoning()),
             strip(9, _latency(), _first_token()),
             strip(9, _heat(), _errors()),
             section("Calls", strip(10, llm_tables.calls())),
@@ -75,7 +86,8 @@ def _figures() -> list[Panel]:
         ),
         stat(
             "Cost",
-            "What the calls of the time range cost, in US dollars, as their pipelines told it.",
+            "What the calls of the time range cost, in US dollars, as they told it or the price file says. Calls "
+            "without a price are not in it: see the table of them.",
             prom(increase(COST, "$__range", where=MODELS), instant=True),
             steps=look.NEUTRAL,
             unit="currencyUSD",
@@ -179,6 +191,23 @@ def _cached() -> Panel:
         interval="1m",
         max_points=look.SOME_POINTS,
         no_value="No pipeline here tells its cached tokens.",
+    )
+
+
+def _reasoning() -> Panel:
+    by = ("gen_ai_request_model",)
+    thought = rate(REASONING, "$__rate_interval", by=by, where=MODELS)
+    tokens = rate(TOKENS, "$__rate_interval", by=by, where=MODELS, gen_ai_token_type="output")
+    return timeseries(
+        "Output tokens spent on reasoning",
+        "Part of the output tokens that the model thought with: paid for, and not in the answer. Bad: it grows while "
+        "the answers stay as they are.",
+        prom(f"{thought} / ({tokens} > 0)", _MODEL, interval=OFTEN),
+        unit="percentunit",
+        max=1,
+        interval="1m",
+        max_points=look.SOME_POINTS,
+        no_value="No pipeline here tells its tokens for reasoning.",
     )
 
 

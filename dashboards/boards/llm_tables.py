@@ -10,7 +10,7 @@ from dashboards.scope import PIPELINES, WHERE_PIPELINES, chosen
 from exporter.catalogue.metrics import LLM_BUDGET
 from exporter.catalogue.promql import Not, Regex, gauge, increase, quantile, total
 from exporter.catalogue.recorded import BUDGET_USED
-from exporter.catalogue.summed import CALL_LATENCY, CALLS, COST, FIRST_TOKEN, TOKENS
+from exporter.catalogue.summed import CALL_LATENCY, CALLS, COST, FIRST_TOKEN, TOKENS, UNPRICED
 
 _BY = ("gen_ai_provider_name", "gen_ai_request_model")
 MODELS = {
@@ -119,6 +119,46 @@ def budgets() -> Panel:
         ],
         transformations=tables.merged(titles),
         sort=(("Used", True),),
+    )
+
+
+def unpriced() -> Panel:
+    """Calls whose cost is not known, and which no figure of cost has in it."""
+    by = ("pipeline", "environment", *_BY)
+    missing = increase(UNPRICED, "$__range", by=by, where=MODELS)
+    every = increase(CALLS, "$__range", by=by, where=MODELS)
+    figures = {"calls": f"round({missing}) > 0", "share": f"({missing} >= 0.5) / ({every} > 0)"}
+    titles = {
+        "pipeline": "Pipeline",
+        "environment": "Environment",
+        "gen_ai_provider_name": "Provider",
+        "gen_ai_request_model": "Model",
+        "Value #calls": "Calls",
+        "Value #share": "Of all",
+    }
+    return table(
+        "Calls without a price",
+        "Calls whose cost nobody told and no entry of the price file fits: they are in no figure of cost and in no "
+        "budget. Add the model to the price file (--llm-prices); a streamed call may have to be asked for its tokens.",
+        tables.instant(figures, f"{missing} >= 0.5", by),
+        no_value="Every call of this time range has a cost.",
+        columns=[
+            tables.pipeline_column(min_width=120),
+            by_name("Environment", width=105),
+            by_name("Provider", min_width=95),
+            by_name("Model", min_width=130),
+            by_name("Calls", width=75, unit="short"),
+            by_name(
+                "Of all",
+                width=80,
+                unit="percentunit",
+                decimals=0,
+                cell="color-text",
+                steps=((None, look.TEXT), (0.5, look.ORANGE)),
+            ),
+        ],
+        transformations=tables.merged(titles),
+        sort=(("Calls", True),),
     )
 
 

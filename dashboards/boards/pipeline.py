@@ -51,8 +51,8 @@ def board() -> Dashboard:
                     "Flow of $pipeline",
                     "Each stage: executions a minute, p95 duration; its ring: how the last ten minutes' attempts "
                     "ended, or those of the time range where none did so lately (green succeeded, red failed, orange "
-                    "cancelled, grey none). Arrows are as wide as the items that went along. Click a stage to open it. Zoom "
-                    "out by the buttons where not all is in sight.",
+                    "cancelled, grey none). Arrows are as wide as the items that went along. Click a stage to open it. "
+                    "Zoom out by the buttons where not all is in sight.",
                 ),
             ),
             strip(10, (15, _grid()), (9, _bars())),

@@ -7,46 +7,39 @@ from dashboards.grafana.fields import by_name, by_regex
 from dashboards.grafana.json import Json
 from dashboards.grafana.panels import Panel, table
 from dashboards.grafana.targets import prom, sql
-from dashboards.grafana.transformations import convert, organize, series_table, sort_by
+from dashboards.grafana.transformations import calculate, convert, organize, series_table, sort_by
 from dashboards.scope import ONE_PIPELINE, WHERE_PIPELINE
 from exporter.catalogue.metrics import (
     STAGE_BASELINE,
     STAGE_DURATION,
-    STAGE_EXECUTIONS,
     STAGE_INFO,
     STAGE_MEMORY_PEAK,
-    STAGE_RETRIES,
 )
-from exporter.catalogue.promql import gauge, increase, mean, observed, quantile
-from exporter.domain.status import Status
+from exporter.catalogue.promql import gauge, mean
 
 _DAYS = 7
 
 
+_OF_STAGES = f"""
+    SELECT name AS stage, count(*) AS "Value #attempts",
+      count(*) FILTER (WHERE status IN {tables.BAD}) AS "Value #failed",
+      count(*) FILTER (WHERE attempt > 1) AS "Value #retries",
+      1 - avg((status IN {tables.BAD})::int)::float8 AS "Value #success",
+      percentile_cont(0.5) WITHIN GROUP (ORDER BY duration_seconds) AS "Value #p50",
+      percentile_cont(0.95) WITHIN GROUP (ORDER BY duration_seconds) AS "Value #p95",
+      sum(duration_seconds) / nullif(sum(sum(duration_seconds)) OVER (), 0) AS "Value #share"
+    FROM stages WHERE $__timeFilter(queued_at) AND ended_at IS NOT NULL AND {WHERE_PIPELINE}
+    GROUP BY name ORDER BY 8 DESC NULLS LAST LIMIT 1000
+"""
+"""Out of the history, for Prometheus knows nothing of what ended before it first saw the pipeline. Columns are named as
+those of its queries are."""
+
+
 def stages() -> Panel:
     """The stages with what they took, as a table with a trend."""
-    ended = increase(STAGE_EXECUTIONS, "$__range", by=("stage",), where=ONE_PIPELINE)
-    failed = increase(
-        STAGE_EXECUTIONS,
-        "$__range",
-        by=("stage",),
-        status=(Status.FAILED, Status.TIMED_OUT),
-        where=ONE_PIPELINE,
-    )
-    spent = observed(STAGE_DURATION, "$__range", by=("stage",), where=ONE_PIPELINE)
-    p95 = tables.known(quantile(0.95, STAGE_DURATION, "$__range", by=("stage",), where=ONE_PIPELINE))
-    usual = gauge(STAGE_BASELINE, by=("stage",), quantile="0.95", where=ONE_PIPELINE)
     figures = {
-        "attempts": f"round({ended})",
-        "failed": f"round({failed})",
-        "retries": f"round({increase(STAGE_RETRIES, '$__range', by=('stage',), where=ONE_PIPELINE)})",
-        "success": f"1 - {failed} / ({ended} > 0)",
-        "p50": tables.known(quantile(0.5, STAGE_DURATION, "$__range", by=("stage",), where=ONE_PIPELINE)),
-        "p95": p95,
-        "usual": usual,
-        "against": f"({p95}) / ({usual} > 0) - 1",
+        "usual": gauge(STAGE_BASELINE, by=("stage",), quantile="0.95", where=ONE_PIPELINE),
         "memory": gauge(STAGE_MEMORY_PEAK, by=("stage",), where=ONE_PIPELINE),
-        "share": f"{spent} / ignoring (stage) group_left () sum({spent})",
     }
     trend = mean(STAGE_DURATION, "$__rate_interval", by=("stage",), where=ONE_PIPELINE)
     titles = {
@@ -58,31 +51,38 @@ def stages() -> Panel:
         "Value #p50": "p50",
         "Value #p95": "p95",
         "Value #usual": "Usual p95",
-        "Value #against": "Against usual",
         "Trend #trend": "Mean duration",
         "Value #memory": "Memory",
         "Value #share": "Share of time",
     }
+    columns = list(titles.values())
+    columns.insert(columns.index("Usual p95") + 1, "Against usual")
     return table(
         "Stages",
         "Attempts of each stage in the time range. Share of time: of all the time that stages took, so the largest "
         "holds the pipeline back. Against usual: p95 now compared with the p95 of recent successes; red is twice as "
         "long. Memory: the latest attempt's peak. Click a stage to open it.",
         [
+            sql(_OF_STAGES, ref="past"),
             *tables.instant(figures, gauge(STAGE_INFO, by=("stage",), where=ONE_PIPELINE), ("stage",)),
             prom(trend, "{{stage}}", ref="trend"),
         ],
         columns=_stage_columns(),
         no_value="No stage ended in this time range.",
         max_points=60,
-        transformations=tables.merged(titles, trend="lastNotNull"),
+        transformations=[
+            *tables.merged(titles, trend="lastNotNull"),
+            calculate("p95", "-", "Usual p95", name="over"),
+            calculate("over", "/", "Usual p95", name="Against usual"),
+            organize(columns, exclude=("over",)),
+        ],
         sort=(("Share of time", True),),
     )
 
 
 def _stage_columns() -> list[Json]:
     return [
-        by_name("Stage", min_width=120, links=[links.to_stage(links.VALUE)]),
+        by_name("Stage", min_width=180, links=[links.to_stage(links.VALUE)]),
         by_regex("^(Attempts|Retries)$", width=82, decimals=0),
         by_name(
             "Failed",
@@ -100,6 +100,7 @@ def _stage_columns() -> list[Json]:
             width=112,
             cell="color-text",
             steps=look.AGAINST_USUAL,
+            mappings=look.NO_COMPARISON,
             no_value=" ",
         ),
         by_name("Memory", unit="bytes", decimals=0, width=90, no_value=" "),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dashboards import charts, links, look
+from dashboards import charts, links, look, tables
 from dashboards.boards import stage_tables
 from dashboards.grafana.dashboard import Dashboard
 from dashboards.grafana.dashboard import board as a_board
@@ -10,7 +10,8 @@ from dashboards.grafana.fields import by_name
 from dashboards.grafana.layout import figures, section, strip
 from dashboards.grafana.panels import Panel, heatmap, stat, timeseries
 from dashboards.grafana.targets import prom, sql
-from dashboards.scope import ONE_PIPELINE, ONE_STAGE, WHERE_STAGE, of_stage
+from dashboards.grafana.transformations import calculate, join_by_field
+from dashboards.scope import ONE_STAGE, WHERE_PIPELINE, WHERE_STAGE, of_stage
 from exporter.catalogue.metrics import (
     STAGE_ACTIVE,
     STAGE_BASELINE,
@@ -20,10 +21,8 @@ from exporter.catalogue.metrics import (
     STAGE_ITEMS,
     STAGE_RETRIES,
 )
-from exporter.catalogue.promql import gauge, increase, observed, quantile, rate, total
+from exporter.catalogue.promql import gauge, increase, rate, total
 from exporter.domain.status import Status
-
-_FAILED = (Status.FAILED, Status.TIMED_OUT)
 
 
 def board() -> Dashboard:
@@ -64,38 +63,34 @@ def board() -> Dashboard:
 
 
 def _figures() -> list[Panel]:
-    ended = increase(STAGE_EXECUTIONS, "$__range", where=ONE_STAGE)
-    failed = increase(STAGE_EXECUTIONS, "$__range", where=ONE_STAGE, status=_FAILED)
-    p95 = quantile(0.95, STAGE_DURATION, "$__range", where=ONE_STAGE)
-    usual = f"max({gauge(STAGE_BASELINE, where=ONE_STAGE, quantile='0.95')})"
-    share = (
-        f"{observed(STAGE_DURATION, '$__range', where=ONE_STAGE)} / "
-        f"{observed(STAGE_DURATION, '$__range', where=ONE_PIPELINE)}"
-    )
+    share = f"""
+        SELECT sum(duration_seconds) FILTER (WHERE name = ${{stage:sqlstring}}) / nullif(sum(duration_seconds), 0)
+        FROM stages WHERE $__timeFilter(queued_at) AND ended_at IS NOT NULL AND {WHERE_PIPELINE}
+    """
     return [
         stat(
             "Attempts",
             "Attempts that ended in the time range.",
-            prom(f"round({ended})", instant=True),
+            sql(_of_ended("count(*)")),
             steps=look.NEUTRAL,
         ),
         stat(
             "Failed",
-            "Attempts in the time range that failed or timed out.",
-            prom(f"round({failed})", instant=True),
+            "Attempts in the time range that failed, timed out or were lost.",
+            sql(_of_ended(f"count(*) FILTER (WHERE status IN {tables.BAD})")),
             steps=look.COUNT_OF_BAD,
             links=[links.to_errors()],
         ),
         stat(
             "Retries",
             "Attempts beyond the first. Many retries hide an error that deserves a fix.",
-            prom(f"round({increase(STAGE_RETRIES, '$__range', where=ONE_STAGE)})", instant=True),
+            sql(_of_ended("count(*) FILTER (WHERE attempt > 1)")),
             steps=look.COUNT_TO_WATCH,
         ),
         stat(
             "Success",
             "Part of the attempts that did not fail.",
-            prom(f"1 - {failed} / ({ended} > 0)", instant=True),
+            sql(_of_ended(f"1 - avg((status IN {tables.BAD})::int)")),
             steps=look.SUCCESS_RATIO,
             unit="percentunit",
             decimals=1,
@@ -104,25 +99,17 @@ def _figures() -> list[Panel]:
         stat(
             "p95",
             "95 % of the attempts in the time range took at most this long.",
-            prom(p95, instant=True),
+            sql(_of_ended(_P95)),
             steps=look.NEUTRAL,
             unit="s",
             decimals=1,
             no_value="no attempts",
         ),
-        stat(
-            "Against usual",
-            "p95 now compared with the p95 of recent successes: 100 % is twice as long.",
-            prom(f"({p95}) / {usual} - 1", instant=True),
-            steps=look.AGAINST_USUAL,
-            unit="percentunit",
-            decimals=0,
-            no_value="not known",
-        ),
+        _against_usual(),
         stat(
             "Share of time",
             "Of all the time that the pipeline's stages took: the largest holds the pipeline back.",
-            prom(share, instant=True),
+            sql(share),
             steps=((None, look.TEXT), (0.4, look.ORANGE)),
             unit="percentunit",
             decimals=0,
@@ -135,6 +122,37 @@ def _figures() -> list[Panel]:
             steps=((None, look.GREY), (0, look.TEXT), (1, look.BLUE)),
         ),
     ]
+
+
+_P95 = "percentile_cont(0.95) WITHIN GROUP (ORDER BY duration_seconds)"
+
+
+def _of_ended(figure: str) -> str:
+    """SQL of a figure of the stage's attempts of the time range that have ended, also before Prometheus knew of it."""
+    return f"SELECT {figure} FROM stages WHERE $__timeFilter(queued_at) AND ended_at IS NOT NULL AND {WHERE_STAGE}"
+
+
+def _against_usual() -> Panel:
+    usual = gauge(STAGE_BASELINE, by=("stage",), where=ONE_STAGE, quantile="0.95")
+    return stat(
+        "Against usual",
+        "p95 of the time range compared with the p95 of recent successes: 100 % is twice as long.",
+        [
+            sql(_of_ended(f"${{stage:sqlstring}} AS stage, {_P95} AS now"), ref="A"),
+            prom(usual, ref="B", instant=True, format="table"),
+        ],
+        steps=look.AGAINST_USUAL,
+        mappings=look.NO_COMPARISON,
+        unit="percentunit",
+        decimals=0,
+        no_value="not known",
+        fields="/^against$/",
+        transformations=[
+            join_by_field("stage"),
+            calculate("now", "-", "Value", name="over"),
+            calculate("over", "/", "Value", name="against"),
+        ],
+    )
 
 
 def _outcomes() -> Panel:

@@ -107,6 +107,7 @@ def stat(
     size: int | None = None,
     text: str = "value",
     overrides: Sequence[Json] = (),
+    transformations: Sequence[Json] = (),
     orientation: str = "auto",
 ) -> Panel:
     """One figure, or a few side by side. Keep a step below zero grey: no data must not look like a good zero."""
@@ -119,6 +120,7 @@ def stat(
             unit=unit, no_value=no_value, steps=steps, links=links, mappings=mappings, decimals=decimals
         ),
         overrides=list(overrides),
+        transformations=list(transformations),
         options={
             "colorMode": "background_solid" if background else "value",
             "graphMode": "area" if graph else "none",

@@ -553,7 +553,7 @@ LLM_REASONING_TOKENS = Metric(
 LLM_UNPRICED = Metric(
     "pipeline_llm_unpriced_calls_total",
     Kind.COUNTER,
-    "Language model calls with tokens but without a cost: told by nobody, and in no price file.",
+    "Language model calls whose cost is not known: told by nobody, and no entry of the price file fits.",
     Scope.MODEL,
 )
 LLM_COST = Metric(

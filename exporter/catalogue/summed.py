@@ -126,6 +126,24 @@ _COST = replace(
     _total("model:cost_usd:total", m.LLM_COST, "Cost of a language model, in US dollars.", *_MODEL),
     also=_AS_MODEL,
 )
+_UNPRICED = replace(
+    _total(
+        "model:unpriced_calls:total",
+        m.LLM_UNPRICED,
+        "Calls of a language model whose cost is not known.",
+        *_MODEL,
+    ),
+    also=_AS_MODEL,
+)
+_REASONING = replace(
+    _total(
+        "model:reasoning_tokens:total",
+        m.LLM_REASONING_TOKENS,
+        "Output tokens that a model thought with.",
+        *_MODEL,
+    ),
+    also=_AS_MODEL,
+)
 
 STREAM_EVENTS, OPERATIONS = _STREAM_EVENTS.metric, _OPERATIONS.metric
 DEAD_LETTERS, STREAM_LATENCY = _DEAD_LETTERS.metric, _STREAM_LATENCY.metric
@@ -133,7 +151,8 @@ COMMITS, FILES, BYTES = _COMMITS.metric, _FILES.metric, _BYTES.metric
 MISSED, QUEUE = _MISSED.metric, _QUEUE.metric
 RECORDS, RULE_FAILURES = _RECORDS.metric, _RULE_FAILURES.metric
 CALLS, CALL_LATENCY, FIRST_TOKEN = _CALLS.metric, _CALL_LATENCY.metric, _FIRST_TOKEN.metric
-TOKENS, CACHED, COST = _TOKENS.metric, _CACHED.metric, _COST.metric
+TOKENS, CACHED, REASONING = _TOKENS.metric, _CACHED.metric, _REASONING.metric
+COST, UNPRICED = _COST.metric, _UNPRICED.metric
 
 TOTALS = (
     _STREAM_EVENTS,
@@ -148,6 +167,8 @@ TOTALS = (
     _CALLS,
     _TOKENS,
     _CACHED,
+    _REASONING,
     _COST,
+    _UNPRICED,
 )
 BUCKETS = (_STREAM_LATENCY, _QUEUE, _CALL_LATENCY, _FIRST_TOKEN)

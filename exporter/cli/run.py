@@ -8,7 +8,8 @@ import os
 import re
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,9 @@ from exporter.client.scope import Scope
 from exporter.client.settings import default_spool
 from exporter.client.stage import Stage
 from exporter.wrapper import lock, telling
-from exporter.wrapper.process import NOT_EXECUTABLE, NOT_FOUND, Command, Limits, Outcome, wait
+from exporter.wrapper.output import fill_closed
+from exporter.wrapper.process import NOT_EXECUTABLE, NOT_FOUND, Command, Limits, Outcome
+from exporter.wrapper.signals import Signals
 
 DESCRIPTION = "Run a command, tell the exporter how it goes, and end with its exit code."
 USAGE = 2
@@ -56,6 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(given: Sequence[str]) -> int:
     """Run the command; returns its exit code."""
+    fill_closed()
     parser = argparse.ArgumentParser(prog="pipeline-exporter run", description=DESCRIPTION)
     add_arguments(parser)
     arguments = parser.parse_args(list(given))
@@ -69,7 +73,10 @@ def main(given: Sequence[str]) -> int:
         outer = _outer(execution, arguments, words)
     except ValueError as error:
         parser.error(str(error))
-    return _run(execution, outer, arguments, words)
+    with Signals() as signals:
+        code = _run(_Job(execution, outer, words, arguments, signals))
+        process_delivery().close()  # here, where signals do not end it: the exit code is the command's
+    return code
 
 
 def _execution(arguments: argparse.Namespace, words: Sequence[str]) -> Execution:
@@ -97,40 +104,51 @@ def _outer(execution: Execution, arguments: argparse.Namespace, words: Sequence[
     return execution.stage(arguments.stage or telling.name_of(words))
 
 
-def _run(
-    execution: Execution, stage: Stage | None, arguments: argparse.Namespace, words: Sequence[str]
-) -> int:
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """What is to be run, and as what it is told. `stage`: the one that the command is, if it is one."""
+
+    execution: Execution
+    stage: Stage | None
+    words: Sequence[str]
+    arguments: argparse.Namespace
+    signals: Signals
+
+
+def _run(job: _Job) -> int:
+    execution = job.execution
     execution.start()
-    held: int | None = None
-    if arguments.lock:
+    held: lock.Lock | None = None
+    if job.arguments.lock:
         try:
             held = lock.take(_lock_file(execution))
         except OSError as error:
-            print(f"pipeline-exporter run: --lock: {error}", file=sys.stderr)
+            _say(f"--lock: {error}")
             execution.finish("failed", f"--lock: {error}")
             return USAGE
         if held is None:
-            return _skipped(execution, stage)
+            return _skipped(execution, job.stage)
     before = telling.children_cpu()
-    outcome = _attempts(execution, stage, arguments, words, [] if held is None else [held])
+    outcome = _attempts(job, held)
+    if held is not None:
+        held.release()
     if outcome.refusal is not None:
-        print(f"pipeline-exporter run: {words[0]}: {outcome.refusal.strerror}", file=sys.stderr)
+        _say(f"{job.words[0]}: {outcome.refusal.strerror}")
     telling.tell_usage(execution, before)
-    problem = telling.error_of(outcome, arguments.timeout)
+    problem = telling.error_of(outcome, job.arguments.timeout)
     # With a stage, the error is told there.
-    execution.end_as(telling.status_of(outcome), problem if stage is None else None)
+    execution.end_as(telling.status_of(outcome), problem if job.stage is None else None)
     return outcome.code
 
 
-def _attempts(
-    execution: Execution, stage: Stage | None, arguments: argparse.Namespace, words: Sequence[str], keep: Sequence[int]
-) -> Outcome:  # fmt: skip
+def _attempts(job: _Job, held: lock.Lock | None) -> Outcome:
+    arguments, signals = job.arguments, job.signals
     limits = Limits(arguments.timeout, arguments.kill_after)
     number = 0
     while True:
-        attempt = None if stage is None else stage._again(number, ()).start()
-        scope: Scope = execution if attempt is None else attempt
-        command = Command(words, os.environ | scope.environment(), limits, keep)
+        attempt = None if job.stage is None else job.stage._again(number, ()).start()
+        scope: Scope = job.execution if attempt is None else attempt
+        command = Command(job.words, os.environ | scope.environment(), limits, signals, held)
         outcome = command.run(arguments.log_lines)
         telling.tell_lines(scope, outcome)
         again = number < arguments.retries and _is_worth_repeating(outcome)
@@ -140,9 +158,9 @@ def _attempts(
         if not again:
             return outcome
         number += 1
-        asked = wait(arguments.retry_wait)
-        if asked is not None:
-            return replace(outcome, code=128 + asked, asked=asked)
+        signals.wait(arguments.retry_wait)
+        if signals.asked is not None:
+            return Outcome(128 + signals.asked, asked=signals.asked)
 
 
 def _is_worth_repeating(outcome: Outcome) -> bool:
@@ -151,11 +169,17 @@ def _is_worth_repeating(outcome: Outcome) -> bool:
 
 
 def _skipped(execution: Execution, stage: Stage | None) -> int:
-    print(f"pipeline-exporter run: {execution.pipeline} still runs; skipped", file=sys.stderr)
+    _say(f"{execution.pipeline} still runs; skipped")
     if stage is not None:
         stage.start().finish("skipped")
     execution.finish("skipped")
     return 0
+
+
+def _say(what: str) -> None:
+    with suppress(OSError):  # nobody listens any more; the exit code says the rest
+        if sys.stderr is not None:
+            print(f"pipeline-exporter run: {what}", file=sys.stderr, flush=True)
 
 
 def _lock_file(execution: Execution) -> Path:

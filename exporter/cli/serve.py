@@ -19,7 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from exporter import logs
 from exporter.exposition.own import OwnMetrics
 from exporter.ingest import otlp
-from exporter.ingest.llm.prices import read as read_prices
+from exporter.ingest.llm.price_file import PriceFile
 from exporter.ingest.yaml_files import BadFile
 from exporter.settings import SETTINGS, BadSetting, Settings, settings
 from exporter.sources.service import Sources
@@ -50,14 +50,15 @@ def run(arguments: argparse.Namespace) -> int:
         told = settings(
             vars(arguments), os.environ, arguments.config or os.environ.get("PIPELINE_EXPORTER_CONFIG")
         )
-        reader = otlp_reader(told)
+        own = OwnMetrics()
+        prices = price_file(told, own)
+        reader = otlp_reader(told, prices)
     except BadSetting as error:
         return _fail(str(error))
     logs.configure(told.log_format, told.log_level)
     listener: socket.socket | None = None
     try:
         listener = _listen(told.listen)
-        own = OwnMetrics()
         read = [opened(setting) for setting in told.sources]
         store = _open(told, own, reader)
     except BadSource as error:
@@ -72,7 +73,7 @@ def run(arguments: argparse.Namespace) -> int:
     host, port = listener.getsockname()[:2]
     log.info("listening", extra={"url": f"http://{host if ':' not in host else f'[{host}]'}:{port}"})
     config = uvicorn.Config(
-        create_app(told, store, own, reader, Sources(read, store, own, prices=reader.prices)),
+        create_app(told, store, own, reader, Sources(read, store, own, taken=reader.calls.taken)),
         http="httptools",
         log_config=None,
         access_log=False,
@@ -81,7 +82,8 @@ def run(arguments: argparse.Namespace) -> int:
         timeout_keep_alive=75,
     )
     _collect_less_garbage()
-    with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+    watched = contextlib.nullcontext() if prices is None else prices.watched()
+    with watched, asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
         runner.run(_serve(_Server(config), listener))
     log.info("stopped")
     return 0
@@ -119,16 +121,20 @@ def _listen(address: tuple[str, int]) -> socket.socket:
     return listener
 
 
-def otlp_reader(told: Settings) -> otlp.Reader:
+def price_file(told: Settings, own: OwnMetrics) -> PriceFile | None:
+    """The prices of language models, if there is a file of them. Raises BadSetting."""
+    try:
+        return None if told.llm_prices is None else PriceFile(told.llm_prices, own)
+    except BadFile as error:
+        raise BadSetting(f"--llm-prices: {error}") from error
+
+
+def otlp_reader(told: Settings, prices: PriceFile | None) -> otlp.Reader:
     """What reads spans, as the settings have it. Raises BadSetting."""
     try:
         mapping = None if told.otlp_mapping is None else otlp.mapping.read(told.otlp_mapping)
     except BadFile as error:
         raise BadSetting(f"--otlp-mapping: {error}") from error
-    try:
-        prices = None if told.llm_prices is None else read_prices(told.llm_prices)
-    except BadFile as error:
-        raise BadSetting(f"--llm-prices: {error}") from error
     return otlp.Reader(
         mapping=mapping,
         prices=prices,

@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
+
+_monotonic: Callable[[], int] = time.monotonic_ns
+if hasattr(time, "CLOCK_BOOTTIME"):
+    # It goes on while the machine sleeps, unlike the other.
+    _monotonic = partial(time.clock_gettime_ns, time.CLOCK_BOOTTIME)
 
 
 class Clock:
@@ -14,7 +20,7 @@ class Clock:
     def __init__(
         self,
         wall: Callable[[], int] = time.time_ns,
-        monotonic: Callable[[], int] = time.monotonic_ns,
+        monotonic: Callable[[], int] = _monotonic,
     ) -> None:
         self._wall = wall
         self._monotonic = monotonic

@@ -34,6 +34,8 @@ class Place:
     execution: str
     path: tuple[str, ...] = ()
     attempt: int = 1
+    instance: str | None = None
+    """Which of the mapped instances of the innermost stage, and with it of those below."""
 
     def encoded(self) -> str:
         """As one line that any shell takes."""
@@ -43,13 +45,18 @@ class Place:
             ("execution", self.execution),
         ]
         pairs += [("stage", name) for name in self.path]
-        return urlencode(pairs + ([("attempt", str(self.attempt))] if self.attempt > 1 else []))
+        if self.attempt > 1:
+            pairs.append(("attempt", str(self.attempt)))
+        if self.instance is not None:
+            pairs.append(("index", self.instance))
+        return urlencode(pairs)
 
     @property
     def traceparent(self) -> str:
         """W3C Trace Context: the trace id is the run's id in the exporter, the span id is made of the place."""
         trace = execution_id("", self.environment, self.pipeline, self.execution)
-        span = blake2b("\x1f".join((trace, *self.path)).encode(), digest_size=8).hexdigest()
+        parts = (trace, *self.path) if self.instance is None else (trace, *self.path, "", self.instance)
+        span = blake2b("\x1f".join(parts).encode(), digest_size=8).hexdigest()
         return f"00-{trace}-{span}-01"
 
     def variables(self) -> dict[str, str]:
@@ -79,6 +86,7 @@ def place_of(carrier: Mapping[str, str]) -> Place | None:
             told["execution"][0],
             tuple(told.get("stage", ())),
             max(attempt, 1),
+            told.get("index", [None])[0],
         )
     except (KeyError, ValueError):
         return None

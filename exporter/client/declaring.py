@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, TypedDict
 
-from exporter.client.wording import amount, name
+from exporter.client.wording import amount, name, names, shown, text
 
 Stages = Mapping[str, Sequence[str]] | Sequence[str | Mapping[str, Any]]
 """Names with those that each depends on, or a list of names or of objects as in the event."""
@@ -35,36 +35,51 @@ def declared(facts: Mapping[str, Any]) -> dict[str, Any]:
     if (schedule := found.get("schedule")) is not None:
         found["schedule"] = _schedule(schedule)
     if (streams := found.get("streams")) is not None:
-        found["streams"] = [each for each in streams if name(each, "streams")]
+        found["streams"] = names(streams, "streams")
     if found.get("owner") is not None:
         name(found["owner"], "owner")
+    if found.get("description") is not None:
+        found["description"] = text(found["description"])
+    if not isinstance(found.get("paused"), bool | None):
+        raise ValueError(f"paused: expected True or False, got {shown(found['paused'])}")
     amount(found.get("llm_budget_usd"), "llm_budget_usd")
     return {key: value for key, value in found.items() if value is not None}
 
 
 def _stages(stages: Stages) -> list[dict[str, Any]]:
-    if isinstance(stages, str):
-        raise ValueError(f"stages: expected names, got {stages!r}")
+    if isinstance(stages, str | bytes) or not isinstance(stages, Iterable):
+        raise ValueError(f"stages: expected names, got {shown(stages)}")
+    found: list[dict[str, Any]]
     if isinstance(stages, Mapping):
-        found = [{"name": stage, "depends_on": list(above)} for stage, above in stages.items()]
+        found = [{"name": stage, "depends_on": stages[stage] or ()} for stage in stages]
     else:
-        found = [{"name": each} if isinstance(each, str) else dict(each) for each in stages]
+        found = [_stage(each) for each in stages]
     for stage in found:
         name(stage.get("name", ""), "stages")
-        for each in stage.get("depends_on", ()):
-            name(each, "stages: depends_on")
+        if stage.get("depends_on") is not None:
+            stage["depends_on"] = names(stage["depends_on"], "stages: depends_on")
     return found
+
+
+def _stage(told: str | Mapping[str, Any]) -> dict[str, Any]:
+    if isinstance(told, str):
+        return {"name": told}
+    if not isinstance(told, Mapping):
+        raise ValueError(f"stages: expected names or objects, got {shown(told)}")
+    return dict(told)
 
 
 def _schedule(schedule: Schedule) -> dict[str, Any]:
     if isinstance(schedule, str):
         schedule = {"cron": schedule}
     if isinstance(schedule, Mapping):
+        if ("cron" in schedule) == ("every_seconds" in schedule):
+            raise ValueError(f"schedule: expected either cron or every_seconds, got {shown(schedule)}")
         cron = schedule.get("cron", "@hourly")
         if not isinstance(cron, str) or not (cron.startswith("@") or len(cron.split()) == 5):
-            raise ValueError(f"schedule: expected a cron expression of five fields, got {cron!r}")
+            raise ValueError(f"schedule: expected a cron expression of five fields, got {shown(cron)}")
         return dict(schedule)
     seconds = schedule.total_seconds() if isinstance(schedule, timedelta) else schedule
     if not amount(seconds, "schedule", 1e9):
-        raise ValueError(f"schedule: expected a period above 0, got {schedule!r}")
+        raise ValueError(f"schedule: expected a period above 0, got {shown(schedule)}")
     return {"every_seconds": float(seconds)}

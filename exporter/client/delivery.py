@@ -7,12 +7,14 @@ import os
 import sys
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 
 from exporter.client.complaints import complain
 from exporter.client.record import Kind
 from exporter.client.sender import Sender
 from exporter.client.settings import BadClientSetting, ClientSettings, client_settings
-from exporter.client.spool import Spool, spool_folder
+from exporter.client.shelf import spool_folder
+from exporter.client.spool import Spool
 from exporter.client.transport import Transport
 
 PATIENCE = 3.0
@@ -28,11 +30,12 @@ class Delivery:
         self._sender: Sender | None = None
         self._starting = threading.Lock()
 
-    def tell(self, kind: Kind, time: int, data: str, started: int = 0) -> None:
-        """Keep an event until it is delivered. `data`: JSON object in ASCII; times in ns."""
-        self._spool.tell(kind, time, started, data)
+    def tell(self, kind: Kind, time: int, data: str, started: int = 0, number: int = 0) -> int:
+        """Keep an event until it is delivered. `data`: JSON object in ASCII; times in ns. Returns its number."""
+        number = self._spool.tell(kind, time, started, data, number)
         if self._sender is None:
             self._start()
+        return number
 
     def _start(self) -> None:
         with self._starting:
@@ -48,12 +51,14 @@ class Delivery:
 
     def close(self, seconds: float = PATIENCE) -> None:
         """Deliver what can be, and leave the rest to the next process."""
-        if self._sender is not None:
-            self._sender.flush(seconds, patient=False)
-        sender, self._sender = self._sender, None
-        if sender is not None:
-            sender.stop()
-        self._spool.close()
+        try:
+            if self._sender is not None:
+                self._sender.flush(seconds, patient=False)
+        finally:
+            sender, self._sender = self._sender, None
+            if sender is not None:
+                sender.stop()
+            self._spool.close()
 
     def after_fork(self) -> None:
         """In the child: threads and open files are the parent's."""
@@ -70,8 +75,9 @@ class Disabled(Delivery):
     def __init__(self, settings: ClientSettings) -> None:
         self.settings = settings
 
-    def tell(self, kind: Kind, time: int, data: str, started: int = 0) -> None:
+    def tell(self, kind: Kind, time: int, data: str, started: int = 0, number: int = 0) -> int:  # noqa: ARG002
         """Nothing."""
+        return number
 
     def flush(self, seconds: float = PATIENCE) -> bool:  # noqa: ARG002 - as its base
         """Nothing waits."""
@@ -112,10 +118,7 @@ def process_delivery() -> Delivery:
             if _PROCESS.delivery is None:
                 _PROCESS.delivery = made(os.environ)
                 atexit.register(_at_exit)
-                # multiprocessing ends its children by os._exit, and runs its own finalizers before.
-                util = sys.modules.get("multiprocessing.util")
-                if util is not None:
-                    util.Finalize(None, _at_exit, exitpriority=-100)
+                _at_end_of_worker()
     return _PROCESS.delivery
 
 
@@ -126,13 +129,25 @@ def flush(seconds: float = PATIENCE) -> bool:
 
 def _at_exit() -> None:
     if _PROCESS.delivery is not None:
-        _PROCESS.delivery.close()
+        with suppress(KeyboardInterrupt):  # whoever has no patience for it: what is left goes later
+            _PROCESS.delivery.close()
+
+
+def _at_end_of_worker(_: object = None) -> None:
+    """multiprocessing ends its children by os._exit, and runs its own finalizers before."""
+    util = sys.modules.get("multiprocessing.util")
+    if util is not None:
+        util.Finalize(None, _at_exit, exitpriority=-100)
 
 
 def _after_fork() -> None:
     _PROCESS.lock = threading.Lock()
     if _PROCESS.delivery is not None:
         _PROCESS.delivery.after_fork()
+        util = sys.modules.get("multiprocessing.util")
+        if util is not None:
+            # A child of multiprocessing forgets all finalizers first, and asks for new ones then.
+            util.register_after_fork(_PROCESS, _at_end_of_worker)
 
 
 if hasattr(os, "register_at_fork"):

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import secrets
 import time
 from collections.abc import Callable, Mapping
 from contextvars import Token
+from math import isfinite
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack, cast
 
@@ -18,9 +18,9 @@ from exporter.client.decorating import decorated
 from exporter.client.delivery import Delivery, process_delivery
 from exporter.client.failure import status_of, told
 from exporter.client.pulse import FIRST_LOOK, Pulse, Reading
-from exporter.client.scope import Scope
+from exporter.client.scope import Scope, final
 from exporter.client.stage import Attempts, Failures, Stage
-from exporter.client.wording import amount, fields, json, name
+from exporter.client.wording import amount, fields, name, own, shown, text
 
 if TYPE_CHECKING:
     from typing import Self
@@ -92,10 +92,13 @@ class Execution(Scope):
         self.joined = False
         self.path: tuple[str, ...] = ()
         self.attempt = 1
+        self.instance: str | None = None
         self.enclosing: Execution | None = None
         self.pulse: Pulse | None = None
         self._process = 0
         self._started = 0
+        self._number = 0
+        """That of the event that told the start."""
         self._place: Place | None = None
         # The pulse's notes.
         self.beat_every = heartbeat_seconds / 3
@@ -126,8 +129,8 @@ class Execution(Scope):
         ):
             self._join(inherited)
         if not self.id:
-            self.id = f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{secrets.token_hex(4)}"
-        self._place = Place(self.pipeline, environment, self.id, self.path, self.attempt)
+            self.id = f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{os.urandom(4).hex()}"
+        self._place = Place(self.pipeline, environment, self.id, self.path, self.attempt, self.instance)
         self._base = self._head = (
             f'"pipeline":{name(self.pipeline, "pipeline")},"environment":{name(environment, "environment")},'
             f'"execution":{name(self.id, "execution", 1024)}'
@@ -141,9 +144,11 @@ class Execution(Scope):
     def _join(self, place: Place) -> None:
         self.joined = True
         self.id, self.path, self.attempt = place.execution, place.path, place.attempt
+        self.instance = place.instance
 
     def _begin(self, parent: Place | None) -> None:
         self._started = self.clock.now()
+        self._number = 0
         if self._declaration:
             rest = fields(**self._declaration)
             head = self._base.rpartition(',"execution":')[0]
@@ -152,7 +157,7 @@ class Execution(Scope):
             above = parent and {"pipeline": parent.pipeline, "execution": parent.execution}
             facts = {**self._facts, **_outer_trace(self._facts)}
             rest = fields(**facts, parent=above, heartbeat_seconds=self.heartbeat_seconds)
-            self._tell(record.EXECUTION_STARTED, self._head, rest, at=self._started)
+            self._number = self._tell(record.EXECUTION_STARTED, self._head, rest, at=self._started)
         now = time.monotonic()
         self._began = now
         self._cpu_before = sum(os.times()[:4])
@@ -168,7 +173,7 @@ class Execution(Scope):
         if self.pulse is not None:
             self.pulse.remove(self)
         raised = error if isinstance(error, BaseException) else None
-        found = status or (status_of(raised) if raised is not None else self._concluded or "succeeded")
+        found = final(status or (status_of(raised) if raised is not None else self._concluded or "succeeded"))
         message = error if isinstance(error, str) else self._conclusion
         problem = told(raised, found) or self._problem
         if (
@@ -177,15 +182,17 @@ class Execution(Scope):
             and message is not None
             and found not in ("succeeded", "skipped")
         ):
-            problem = {"message": message}
-        started, self._started = self._started, 0
-        if not self.joined:
-            rest = fields(status=found, error=problem)
-            self._tell(record.EXECUTION_FINISHED, self._head, rest, started)
+            problem = {"message": text(message)}
+        delivery = self._delivery
+        if not self.joined and delivery is not None:
+            data = f"{{{self._head}{fields(status=found, error=problem)}}}"
+            number = record.end_of(self._number)
+            delivery.tell(record.EXECUTION_FINISHED, self._now(), data, self._started, number)
             OPEN.remove(self)
         elif problem is not None:
             # The run is not ours to end; whoever began it sees how this process ends.
             self._tell_log(f"{problem.get('type', 'error')}: {problem['message']}", "error", problem, 0)
+        self._started = 0
 
     def end_as(self, status: str, error: dict[str, Any] | None = None) -> None:
         """Tell that it ended, with an error in the API's own fields."""
@@ -193,8 +200,12 @@ class Execution(Scope):
         self.finish(status)
 
     def _enter(self) -> Self:
-        self.start()
-        self._token: Token[Scope | None] = enter(self)
+        try:
+            self.start()
+            self._token: Token[Scope | None] = enter(self)
+        except BaseException as interrupt:  # by a signal: the block is not entered, and nobody else ends it
+            self.finish(error=interrupt)
+            raise
         return self
 
     def __enter__(self) -> Self:
@@ -203,8 +214,12 @@ class Execution(Scope):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
-        leave(self._token)
-        self.finish(error=error)
+        try:
+            leave(self._token)
+            self.finish(error=error)
+        except BaseException as interrupt:  # by a signal: what is not told now is told by nobody
+            self.finish(error=interrupt)
+            raise
         return error is not None and status_of(error) == "skipped"
 
     async def __aenter__(self) -> Self:
@@ -249,7 +264,7 @@ class Execution(Scope):
         """Say what a pipeline is, whether it runs or not."""
         to = delivery or process_delivery()
         place = environment or to.settings.environment
-        facts = {"kind": kind, "labels": labels and dict(labels), **declared(declaration)}
+        facts = {"kind": kind, "labels": _labels(labels), **declared(declaration)}
         head = f'"pipeline":{name(pipeline, "pipeline")},"environment":{name(place, "environment")}'
         to.tell(record.DECLARED, time.time_ns(), f"{{{head}{fields(**facts)}}}")
 
@@ -375,14 +390,24 @@ def _checked(facts: dict[str, Any]) -> dict[str, Any]:
     for argument in ("kind", "trigger"):
         if facts.get(argument) is not None:
             name(facts[argument], argument, 128)
-    for argument in ("parameters", "labels"):
-        if facts.get(argument) is not None:
-            if not isinstance(facts[argument], Mapping):
-                raise ValueError(f"{argument}: expected names with values, got {facts[argument]!r}")
-            facts[argument] = dict(facts[argument])
-    for label, value in (facts.get("labels") or {}).items():
+    if (link := facts.get("link")) is not None and (not isinstance(link, str) or len(link) > 2048):
+        raise ValueError(f"link: expected text of at most 2048 characters, got {shown(link)}")
+    facts["parameters"] = own(facts.get("parameters"), "parameters")
+    facts["labels"] = _labels(facts.get("labels"))
+    return {key: value for key, value in facts.items() if value is not None}
+
+
+def _labels(labels: Mapping[str, str | float | bool] | None) -> dict[str, str | float | bool] | None:
+    if labels is None:
+        return None
+    given: object = labels
+    if not isinstance(given, Mapping) or len(given) > 64:
+        raise ValueError(f"labels: expected at most 64 names with values, got {shown(labels)}")
+    found: dict[str, str | float | bool] = {}
+    for label in given:
         name(label, "labels", 128)
-        if not isinstance(value, str | int | float | bool):
-            raise ValueError(f"labels: expected text or a number for {label!r}, got {value!r}")
-    json(facts)
-    return facts
+        value: object = given[label]
+        if not isinstance(value, str | int | float) or (isinstance(value, float) and not isfinite(value)):
+            raise ValueError(f"labels: expected text or a number for {label!r}, got {shown(value)}")
+        found[label] = text(value) if isinstance(value, str) else value
+    return found

@@ -6,9 +6,10 @@ import sys
 import traceback
 from typing import Any
 
-from exporter.client.wording import text
+from exporter.client.wording import text, within
 
-STACKTRACE_LENGTH = 60_000
+STACKTRACE_BYTES = 120_000
+"""Of a stack trace as JSON."""
 _TOLD = "__told_to_pipeline_exporter__"
 
 
@@ -65,8 +66,8 @@ def _stacktrace(error: BaseException) -> str | None:
         lines = "".join(traceback.format_exception(error))
     except Exception:  # the same
         return None
-    lines = lines.encode("utf-8", "replace").decode()
-    return lines if len(lines) <= STACKTRACE_LENGTH else f"…\n{lines[-STACKTRACE_LENGTH:]}"
+    cut = within(lines, STACKTRACE_BYTES, tail=True)
+    return cut if len(cut) == len(lines) else f"…\n{cut}"
 
 
 def _is(error: BaseException, module: str, name: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from exporter.client import record
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 FIRST_LOOK = 1.0
 """Seconds until the first look; then each `sample_seconds`."""
+MOST_STAGES = 200
+"""Open stages that a look tells of, the oldest; with so many at once, figures of the process say little of one."""
 
 
 class Reading:
@@ -140,7 +143,7 @@ class Pulse:
         for execution in due:
             execution.sample_at = now + (execution.sample_every or FIRST_LOOK)
             self._tell(execution, reading)
-        for stage in list(CROWD.stages.values()):
+        for stage in list(islice(CROWD.stages.copy().values(), MOST_STAGES)):
             if stage._usage is not None and stage.execution in due:
                 stage._usage.seen(reading)
 

@@ -20,7 +20,7 @@ class Importance(IntEnum):
     PROGRESS = 0
     LOG = 1
     START = 2
-    """An end tells when its stage or run started, so that the row is right without this."""
+    """An end tells when its stage started, so that the row is right without this. A run's start tells more."""
     KEPT = 3
 
 
@@ -33,7 +33,7 @@ class Kind(NamedTuple):
 
 
 DECLARED = Kind(1, "pipeline.declared", Importance.KEPT)
-EXECUTION_STARTED = Kind(2, "pipeline.execution.started", Importance.START)
+EXECUTION_STARTED = Kind(2, "pipeline.execution.started", Importance.KEPT)
 EXECUTION_HEARTBEAT = Kind(3, "pipeline.execution.heartbeat", Importance.PROGRESS)
 EXECUTION_PROGRESSED = Kind(4, "pipeline.execution.progressed", Importance.PROGRESS)
 EXECUTION_FINISHED = Kind(5, "pipeline.execution.finished", Importance.KEPT)
@@ -58,8 +58,17 @@ KINDS = {
     )
 }  # fmt: skip
 
+_END = 1 << 62
 HEAD = Struct("<BQQQ")
 """Number of the kind, number of the event, its time, and when what ended had started (0: not told); ns."""
+
+
+def end_of(start: int) -> int:
+    """The number of the end that belongs to a start: told twice, as when a signal interrupts it, it is delivered once.
+
+    0, for the next number that is free, if the start has none.
+    """
+    return start and start | _END
 
 
 class Record(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from exporter.client import record
 from exporter.client.failure import Skip, described
 from exporter.client.tracking import Tracked
-from exporter.client.wording import amount, count, fields, name, text
+from exporter.client.wording import amount, count, counts, fields, name, own, shown, text, within
 
 if TYPE_CHECKING:
     from exporter.client.context import Place
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
     from exporter.client.execution import Execution
 
 T = TypeVar("T")
-PROMPT_LENGTH = 200_000
+PROMPT_BYTES = 150_000
+"""Of a prompt or answer as JSON; all of one call has to fit into one event."""
 FINAL = ("succeeded", "failed", "cancelled", "timed_out", "skipped")
 
 
@@ -53,9 +55,10 @@ class Scope:
     def _now(self) -> int:
         return self.execution.clock.now() if self.execution is not None else 0
 
-    def _tell(self, kind: record.Kind, head: str, rest: str, started: int = 0, at: int = 0) -> None:
-        if self._delivery is not None:
-            self._delivery.tell(kind, at or self._now(), f"{{{head}{rest}}}", started)
+    def _tell(self, kind: record.Kind, head: str, rest: str, started: int = 0, at: int = 0) -> int:
+        if self._delivery is None:
+            return 0
+        return self._delivery.tell(kind, at or self._now(), f"{{{head}{rest}}}", started)
 
     def progress(
         self, done: float | None = None, message: str | None = None, eta: datetime | None = None
@@ -96,7 +99,7 @@ class Scope:
         self._tell_log(message, level, fields, 0)
 
     def _tell_log(self, message: str, level: str, facts: Mapping[str, Any] | None, at: int) -> None:
-        rest = fields(level=level, message=text(message), fields=dict(facts) if facts else None)
+        rest = fields(level=level, message=text(message), fields=own(facts, "fields"))
         self._tell(record.LOG, self._base + self._stage, rest, at=at)
 
     def checked(
@@ -109,14 +112,10 @@ class Scope:
         stream: str | None = None,
     ) -> None:
         """Records found valid or not, since the last call, and how many broke each rule."""
-        failures = None
-        if rules is not None:
-            failures = {
-                rule: count(n, f"rules[{rule!r}]") for rule, n in rules.items() if name(rule, "rules")
-            }
         rest = fields(
             stream=_named(stream, "stream"), valid=count(valid, "valid"), invalid=count(invalid, "invalid"),
-            rules=failures, completeness=amount(completeness, "completeness", 1),
+            rules=None if rules is None else counts(rules, "rules", 256),
+            completeness=amount(completeness, "completeness", 1),
         )  # fmt: skip
         self._tell(record.RECORDS, self._base + self._stage, rest)
 
@@ -138,14 +137,10 @@ class Scope:
     ) -> None:
         """What went through a stream since the last call, and where it stands."""
         if direction not in ("in", "out"):
-            raise ValueError(f"direction: expected 'in' or 'out', got {direction!r}")
-        operations = None
-        if events is not None:
-            operations = {
-                word: count(n, f"events[{word!r}]") for word, n in events.items() if name(word, "events", 128)
-            }
+            raise ValueError(f"direction: expected 'in' or 'out', got {shown(direction)}")
         rest = fields(
-            direction=direction, events=operations, buffer_depth=count(buffer_depth, "buffer_depth"),
+            direction=direction, events=None if events is None else counts(events, "events"),
+            buffer_depth=count(buffer_depth, "buffer_depth"),
             watermark=None if watermark is None else _moment(watermark, "watermark"),
             dead_letters=count(dead_letters, "dead_letters"),
             latency_seconds=None if latency_seconds is None else _latencies(latency_seconds),
@@ -187,8 +182,8 @@ class Scope:
             duration_seconds=amount(duration_seconds, "duration_seconds", 1e9),
             time_to_first_token_seconds=amount(time_to_first_token_seconds, "time_to_first_token_seconds", 1e9),
             cost_usd=amount(cost_usd, "cost_usd"), error=failed,
-            variables=dict(variables) if variables else None,
-            **{key: text(value, PROMPT_LENGTH) for key, value in texts.items() if value is not None},
+            variables=own(variables, "variables"),
+            **{key: _cut(value) for key, value in texts.items() if value is not None},
         )  # fmt: skip
         self._tell(record.LLM, f"{self._base}{self._stage},{head}", rest)
 
@@ -205,14 +200,23 @@ class Scope:
 
     def conclude(self, status: str, message: str | None = None) -> None:
         """End with this status when the block ends, unless an exception says otherwise."""
-        if status not in FINAL:
-            raise ValueError(f"status: expected one of {', '.join(FINAL)}, got {status!r}")
-        self._concluded = status
+        self._concluded = final(status)
         self._conclusion = None if message is None else text(message)
 
     def skip(self, reason: str = "") -> None:
         """Leave the block now, as skipped."""
         raise Skip(reason)
+
+
+def _cut(prompt: str) -> str:
+    return within(text(prompt, PROMPT_BYTES), PROMPT_BYTES)
+
+
+def final(status: str) -> str:
+    """A status that something can end with. Raises ValueError."""
+    if status not in FINAL:
+        raise ValueError(f"status: expected one of {', '.join(FINAL)}, got {shown(status)}")
+    return status
 
 
 def _named(value: str | None, argument: str, limit: int = 256) -> str | None:
@@ -222,13 +226,17 @@ def _named(value: str | None, argument: str, limit: int = 256) -> str | None:
 
 
 def _latencies(values: Sequence[float]) -> list[float | None]:
-    if len(values) > 10_000:
-        raise ValueError(f"latency_seconds: expected at most 10000 values, got {len(values)}")
-    return [amount(value, "latency_seconds", 1e9) for value in values]
+    given: object = values
+    if isinstance(given, str | bytes) or not isinstance(given, Iterable):
+        raise ValueError(f"latency_seconds: expected numbers, got {shown(values)}")
+    found = [amount(math.nan if value is None else value, "latency_seconds", 1e9) for value in given]
+    if len(found) > 10_000:
+        raise ValueError(f"latency_seconds: expected at most 10000 values, got {len(found)}")
+    return found
 
 
 def _moment(value: datetime, argument: str) -> str:
     told: object = value
     if not isinstance(told, datetime) or told.tzinfo is None:
-        raise ValueError(f"{argument}: expected a datetime with a time zone, got {value!r}")
+        raise ValueError(f"{argument}: expected a datetime with a time zone, got {shown(value)}")
     return value.isoformat()

@@ -6,8 +6,10 @@ system call. Whoever holds the lock of the file may read and shorten it; the loc
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from struct import Struct
@@ -40,14 +42,18 @@ class Segment:
         self.source = source
         self.created = created
         self.path = path
-        self.position = HEADER
+        self.position = self._acked = HEADER
         self.size = len(memory)
+        self.least = 0
+        """How important its records are at least, as far as somebody looked."""
         self._memory = memory
+        self._mapping = threading.RLock()
         self._lock = lock
+        self._file = None if lock is None else _file(lock)
 
     @classmethod
     def in_memory(cls, size: int, source: str, created: int) -> Segment:
-        """A segment without a file."""
+        """A segment without a file. Raises OSError, as when there is no memory."""
         return cls._begun(mmap.mmap(-1, size), source, created, None, None)
 
     @classmethod
@@ -65,7 +71,7 @@ class Segment:
             path = folder / f"{name}{SUFFIX}"
             segment = cls._begun(memory, source, created, path, descriptor)
             Path(part).rename(path)
-        except OSError:
+        except (OSError, MemoryError):
             os.close(descriptor)
             Path(part).unlink(missing_ok=True)
             raise
@@ -93,10 +99,10 @@ class Segment:
                 os.close(descriptor)
                 return None
             memory = mmap.mmap(descriptor, status.st_size)
-        except OSError:
+        except (OSError, MemoryError):
             os.close(descriptor)
             return None
-        magic, _, created, length = _START.unpack_from(memory)
+        magic, acked, created, length = _START.unpack_from(memory)
         if magic != MAGIC:
             memory.close()
             os.close(descriptor)
@@ -104,18 +110,22 @@ class Segment:
         source = memory[_START.size : _START.size + length].decode("ascii", "replace")
         segment = cls(memory, source, created, path, descriptor)
         segment.position = segment._end()
+        segment._acked = acked
+        segment.rest()
         return segment
 
     @property
     def acked(self) -> int:
         """Up to where it was delivered."""
-        return int.from_bytes(self._memory[8:16], "little")
+        return self._acked
 
     @acked.setter
     def acked(self, position: int) -> None:
-        if self._memory.closed:
-            return  # the process ends, and the next one delivers again what this one has: known by its ids
-        self._memory[8:16] = position.to_bytes(8, "little")
+        self._acked = position
+        with self._mapping:
+            # Closed: the process ends, and the next one delivers again what this one has: known by its ids.
+            if not self._memory.closed or self._mapped_again():
+                self._memory[8:16] = position.to_bytes(8, "little")
 
     def append(self, raw: bytes) -> bool:
         """Write a record; False if there is no room."""
@@ -130,37 +140,86 @@ class Segment:
         self.position = end
         return True
 
+    def rest(self) -> None:
+        """Nothing is written any more: take no address space until it is read."""
+        with self._mapping:
+            if self._lock is not None and self._is_open:
+                self._memory.close()
+
+    def _mapped_again(self) -> bool:
+        if self._lock is None or not self._is_open:
+            return False
+        try:
+            self._memory = mmap.mmap(self._lock, self.size)
+        except (OSError, ValueError):
+            return False
+        return True
+
     def records(self, begin: int) -> Iterator[tuple[int, Record | None]]:
         """Records from a position on, each with the position behind it; None for one that is damaged."""
-        for end, raw in self._raw(begin):
+        for end, raw in self.raw(begin):
             yield end, decode(raw)
 
-    def _raw(self, begin: int) -> Iterator[tuple[int, bytes]]:
+    def raw(self, begin: int) -> Iterator[tuple[int, bytes]]:
+        """The same as they were written."""
         here = begin
         while here + LENGTH < self.size:
-            length = int.from_bytes(self._memory[here : here + LENGTH], "little")
+            length = int.from_bytes(self._read(here, here + LENGTH), "little")
             end = here + LENGTH + length
             if length < HEAD.size or end > self.size:
                 return
-            yield end, self._memory[here + LENGTH : end]
+            yield end, self._read(here + LENGTH, end)
             here = end
 
+    def _read(self, begin: int, end: int) -> bytes:
+        with self._mapping:
+            if self._memory.closed and not self._mapped_again():
+                return b""
+            return self._memory[begin:end]
+
     def _end(self) -> int:
-        return max((end for end, _ in self._raw(HEADER)), default=HEADER)
+        return max((end for end, _ in self.raw(HEADER)), default=HEADER)
 
     def close(self, *, remove: bool) -> None:
         """Give the file up: remove it, or leave it, no longer than needed, to whoever comes next."""
-        if self.path is not None and self._lock is not None:
-            if remove:
-                self.path.unlink(missing_ok=True)
-            else:
-                self._memory.flush()
-                os.ftruncate(self._lock, self.position)
-        self.forget()
+        with self._mapping:
+            if self.path is not None and self._is_open and self._lock is not None:
+                with contextlib.suppress(
+                    OSError
+                ):  # what stays there is known as delivered, or delivered again
+                    if remove:
+                        self.path.unlink(missing_ok=True)
+                    else:
+                        os.ftruncate(self._lock, self.position)
+            self.forget()
 
     def forget(self) -> None:
         """Let go of the mapping and the descriptor, and touch nothing: in a forked child they are the parent's."""
-        self._memory.close()
-        if self._lock is not None:
+        if self._lock is None:
+            self._memory.close()
+        elif self._is_open:
+            self._memory.close()
             os.close(self._lock)
-            self._lock = None
+        elif not self._memory.closed:
+            _STRANDED.append(self._memory)
+        self._lock = None
+
+    @property
+    def _is_open(self) -> bool:
+        """Whether the descriptor is still that of the file.
+
+        Programs that become daemons close all descriptors; the number is then that of a file of theirs.
+        """
+        return self._lock is not None and _file(self._lock) == self._file
+
+
+_STRANDED: list[mmap.mmap] = []
+"""Mappings whose descriptors were closed by the program: to close them would close files of its own."""
+
+
+def _file(descriptor: int) -> tuple[int, int] | None:
+    try:
+        status = os.fstat(descriptor)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino

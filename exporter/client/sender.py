@@ -8,11 +8,13 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from exporter.client.complaints import complain, forget
-from exporter.client.spool import MOST_DATA, Spool
+from exporter.client.spool import Spool
 from exporter.client.transport import Answer, Away, Transport
 
 MOST_EVENTS = 500
 MOST_BYTES = 2_000_000
+MOST_COMPLAINTS = 10
+"""Refusals that are logged one by one."""
 INTERVAL = 0.25
 """Seconds between looks at the spool: how late the server may hear of something."""
 ADOPT_EVERY = 10.0
@@ -41,8 +43,11 @@ class Sender:
         self._turned = threading.Condition()
         self._turns = 0
         self._stopping = False
+        self._refusals = 0
+        self._complain_at = 0.0
         self._pause = 0.0
         self._adopted = -ADOPT_EVERY
+        spool.full = self.wake
         self._thread = threading.Thread(target=self._run, name="exporter.client sender", daemon=True)
         self._thread.start()
 
@@ -53,7 +58,7 @@ class Sender:
     def flush(self, seconds: float, *, patient: bool = True) -> bool:
         """Wait until all is delivered; True if it is. Who is not patient waits for no server that is away."""
         deadline = time.monotonic() + seconds
-        self._spool.adopt()  # children that ended just now tell no more by themselves
+        self._spool.adopt(look=True)  # children that ended just now tell no more by themselves
         with self._turned:
             turns = self._turns
             self._pause = 0.0
@@ -84,8 +89,7 @@ class Sender:
             try:
                 self._turn()
             except Exception as error:  # the pipeline must not lose its sender to a defect of ours
-                complain("defect", f"a defect of the client: {type(error).__name__}: {error}")
-                self._pause = LONG_PAUSE
+                self._failed(error)
             with self._turned:
                 self._turns += 1
                 self._turned.notify_all()
@@ -93,17 +97,27 @@ class Sender:
             self._wake.clear()
         self._transport.close()
 
+    def _failed(self, error: Exception) -> None:
+        if not self._stopping:  # else the spool was closed under it
+            complain("defect", f"a defect of the client: {type(error).__name__}: {error}")
+            self._pause = LONG_PAUSE
+
     def _turn(self) -> None:
         now = time.monotonic()
         if now - self._adopted >= ADOPT_EVERY:
             self._adopted = now
-            self._spool.adopt()
+            self._spool.adopt(look=True)
         self._spool.shrink()
-        while not self._stopping and (segment := self._spool.waiting()) is not None:
+        while not self._stopping:
+            segment = self._spool.waiting()
+            if segment is None:
+                if self._spool.has_left and self._spool.adopt():
+                    continue
+                return
             batch: list[Waiting] = []
             size, end = 0, segment.acked
             for position, record in segment.records(segment.acked):
-                if record is not None and len(record.data) <= MOST_DATA:
+                if record is not None:
                     event = record.cloudevent(segment.source)
                     if batch and (len(batch) >= MOST_EVENTS or size + len(event) > MOST_BYTES):
                         break
@@ -124,7 +138,7 @@ class Sender:
         if answer.status < 300:
             self._back()
             return True
-        if answer.status in (400, 413, 422):
+        if answer.status == 413 or (answer.status in (400, 422) and answer.problem):
             self._back()
             return self._without_refused(batch, answer)
         if answer.status >= 500 or answer.status in (408, 429):
@@ -137,7 +151,10 @@ class Sender:
         return False
 
     def _without_refused(self, batch: Sequence[Waiting], answer: Answer) -> bool:
-        """Drop the events that the answer points at, and send the others; without pointers, in halves."""
+        """Drop the events that the answer points at, and send the others; without pointers, in halves.
+
+        A 400 that is no problem document (RFC 9457) is none of the exporter's, which then has not judged them.
+        """
         wrong: dict[int, str] = {}
         for pointer, message in answer.refused:
             position = pointer.split("/")[1] if pointer.startswith("/") else ""
@@ -148,9 +165,19 @@ class Sender:
             return self._delivered(batch[:middle]) and self._delivered(batch[middle:])
         for number in wrong or (0,):
             reason = wrong.get(number) or str(answer)
-            complain("refused", f"the server refused a {batch[number].type}: {reason}", again=True)
+            self._complain_of(f"the server refused a {batch[number].type}: {reason}")
         rest = [each for position, each in enumerate(batch) if wrong and position not in wrong]
         return not rest or self._delivered(rest)
+
+    def _complain_of(self, refusal: str) -> None:
+        """The first refusals one by one, and then one a minute: a defect in a loop must not fill the program's log."""
+        self._refusals += 1
+        now = time.monotonic()
+        if self._refusals > MOST_COMPLAINTS and now < self._complain_at:
+            return
+        self._complain_at = now + 60.0
+        more = "" if self._refusals <= MOST_COMPLAINTS else f" ({self._refusals} refused so far)"
+        complain("refused", refusal + more, again=True)
 
     def _gone(self, why: str) -> None:
         self.away = True

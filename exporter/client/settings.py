@@ -31,24 +31,28 @@ class ClientSettings:
     disabled: bool = False
 
     def current_token(self) -> str | None:
-        """The token, read anew from its file, as it may be replaced. Raises OSError."""
-        if self.token_file is not None:
-            return self.token_file.read_text(encoding="utf-8").strip() or None
-        return self.token
+        """The token, read anew from its file, as it may be replaced. Raises OSError, BadClientSetting."""
+        if self.token_file is None:
+            return self.token
+        token = self.token_file.read_text(encoding="utf-8", errors="replace").strip()
+        return check_token(token, "PIPELINE_EXPORTER_TOKEN_FILE") or None
 
 
 def client_settings(environ: Mapping[str, str]) -> ClientSettings:
     """Settings from variables. Raises BadClientSetting."""
     url = environ.get("PIPELINE_EXPORTER_URL", "").strip() or DEFAULT_URL
     _check_url(url)
+    token = environ.get("PIPELINE_EXPORTER_TOKEN") or None
+    if token is not None:
+        check_token(token, "PIPELINE_EXPORTER_TOKEN")
     token_file = environ.get("PIPELINE_EXPORTER_TOKEN_FILE")
     spool = environ.get("PIPELINE_EXPORTER_SPOOL")
     return ClientSettings(
         url=url.rstrip("/"),
-        token=environ.get("PIPELINE_EXPORTER_TOKEN") or None,
+        token=token,
         token_file=Path(token_file) if token_file else None,
         environment=environ.get("PIPELINE_EXPORTER_ENVIRONMENT") or "default",
-        spool=Path(spool).expanduser() if spool else default_spool(environ),
+        spool=_folder(spool) if spool else default_spool(environ),
         spool_bytes=_size(environ.get("PIPELINE_EXPORTER_SPOOL_BYTES")),
         disabled=environ.get("PIPELINE_EXPORTER_DISABLED", "").lower() not in ("", "0", "false", "no"),
     )
@@ -66,10 +70,26 @@ def default_spool(environ: Mapping[str, str]) -> Path:
     return Path(tempfile.gettempdir()) / f"pipeline-exporter-{user}"
 
 
+def check_token(token: str, variable: str) -> str:
+    """The token. Raises BadClientSetting, without showing it, if no HTTP header can hold it."""
+    if not (token.isascii() and token.isprintable()):
+        raise BadClientSetting(f"{variable}: expected printable ASCII characters only")
+    return token
+
+
+def _folder(given: str) -> Path:
+    try:
+        return Path(given).expanduser()
+    except RuntimeError as error:  # ~nobody/…
+        raise BadClientSetting(f"PIPELINE_EXPORTER_SPOOL: {error}, got {given!r}") from error
+
+
 def _check_url(url: str) -> None:
     try:
         parts = urlsplit(url)
         usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        (parts.hostname or "").encode("idna")
+        usable = usable and url.isprintable() and parts.path.isascii() and " " not in url
     except ValueError:
         usable = False
     if not usable:

@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from contextvars import Token
+from hashlib import blake2b
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -14,9 +15,9 @@ from exporter.client.complaints import complain
 from exporter.client.context import Place, enter, leave
 from exporter.client.decorating import decorated
 from exporter.client.failure import status_of, told
-from exporter.client.scope import Scope
+from exporter.client.scope import Scope, final
 from exporter.client.usage import Usage
-from exporter.client.wording import amount, count, fields, json, name
+from exporter.client.wording import NAME_LENGTH, amount, count, fields, json, name, names, shown, text
 
 if TYPE_CHECKING:
     from exporter.client.execution import Execution
@@ -47,9 +48,9 @@ class Stage(Scope):
         if index is not None and not isinstance(index, int):
             name(index, "index")
         if attempt is not None and not 1 <= (count(attempt, "attempt") or 0) <= 1_000_000:
-            raise ValueError(f"attempt: expected a number from 1, got {attempt!r}")
+            raise ValueError(f"attempt: expected a number from 1, got {shown(attempt)}")
         if depends_on:
-            depends_on = [each for each in depends_on if name(each, "depends_on")]
+            depends_on = names(depends_on, "depends_on")
         if kind is not None:
             name(kind, "kind", 128)
         if retries or retry_wait:
@@ -68,7 +69,10 @@ class Stage(Scope):
         self.retried = False
         self._process = 0
         self._started = 0
+        self._number = 0
+        """That of the event that told the start."""
         self._path: tuple[str, ...] = ()
+        self._instance: str | None = None
         self._usage: Usage | None = None
 
     # Opening and closing
@@ -95,7 +99,7 @@ class Stage(Scope):
         depends_on, kind = self._facts
         rest = fields(depends_on=list(depends_on) or None, kind=kind) if depends_on or kind else ""
         self._started = now = execution.clock.now()
-        delivery.tell(record.STAGE_STARTED, now, f"{{{self._head}{rest}}}")
+        self._number = delivery.tell(record.STAGE_STARTED, now, f"{{{self._head}{rest}}}")
         self._usage = Usage(self, parent) if execution.pulse is not None else None
         return self
 
@@ -106,8 +110,10 @@ class Stage(Scope):
             self.attempt = execution.attempt
         self._stage = f',"stage":{name(self.name, "stage")}'
         head = execution._base + self._stage
-        if self.index is not None:
-            head += f',"index":{name(str(self.index), "index")}'
+        outer = parent._instance if isinstance(parent, Stage) else execution.instance
+        self._instance = _instance(outer, self.index)
+        if self._instance is not None:
+            head += f',"index":{name(self._instance, "index")}'
         if above:
             head += f',"parent":{json(above)}'
         self._head = f'{head},"attempt":{self.attempt}'
@@ -119,7 +125,8 @@ class Stage(Scope):
             return  # never begun, ended before, or begun by the process that this one was forked from
         ended = execution.clock.now()
         raised = error if isinstance(error, BaseException) else None
-        found = status or (status_of(raised) if raised is not None else self._concluded or "succeeded")
+        ending = status_of(raised) if raised is not None else self._concluded or "succeeded"
+        found = final(status) if status else ending
         rest = f',"status":"{found}"'
         if self._in is not None or self._out is not None:
             rest += self._items()
@@ -128,7 +135,10 @@ class Stage(Scope):
         if self._usage is not None:
             self._usage.end(ended)
         if execution._delivery is not None:
-            execution._delivery.tell(record.STAGE_FINISHED, ended, f"{{{self._head}{rest}}}", self._started)
+            data = f"{{{self._head}{rest}}}"
+            execution._delivery.tell(
+                record.STAGE_FINISHED, ended, data, self._started, record.end_of(self._number)
+            )
         self._started = 0
 
     def _error(
@@ -139,7 +149,7 @@ class Stage(Scope):
         if self._problem is not None:
             return self._problem
         message = error if isinstance(error, str) else self._conclusion
-        return None if message is None or status == "succeeded" else {"message": message}
+        return None if message is None or status == "succeeded" else {"message": text(message)}
 
     def end_as(self, status: str, error: dict[str, Any] | None = None) -> None:
         """Tell that it ended, with an error in the API's own fields."""
@@ -152,19 +162,28 @@ class Stage(Scope):
         return self._enter()
 
     def _enter(self) -> Stage:
-        self.start()
-        self._token: Token[Scope | None] = enter(self)
+        try:
+            self.start()
+            self._token: Token[Scope | None] = enter(self)
+        except BaseException as interrupt:  # by a signal: the block is not entered, and nobody else ends it
+            self.finish(error=interrupt)
+            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
-        leave(self._token)
-        if error is None:
-            self.finish()
-            return False
-        self.retried = bool(self._retry_on) and isinstance(error, self._retry_on)
-        self.finish(error=error)
+        try:
+            leave(self._token)
+            if error is None:
+                self.finish()
+                return False
+            self.retried = bool(self._retry_on) and isinstance(error, self._retry_on)
+            self.finish(error=error)
+        except BaseException as interrupt:  # by a signal: what is not told now is told by nobody
+            self.retried = False
+            self.finish(error=interrupt)
+            raise
         return self.retried or (status_of(error) == "skipped")
 
     async def __aenter__(self) -> Stage:
@@ -230,8 +249,25 @@ class Stage(Scope):
         if execution is None:
             return Place(self.name, "default", "none", self._path)
         return Place(
-            execution.pipeline, execution.environment_name, execution.id, self._path, self.attempt or 1
+            execution.pipeline,
+            execution.environment_name,
+            execution.id,
+            self._path,
+            self.attempt or 1,
+            self._instance,
         )
+
+
+def _instance(outer: str | None, index: str | int | None) -> str | None:
+    """What tells the instances of a stage apart: the indexes of the stages around it, and its own."""
+    if index is None or outer is None:
+        return outer if index is None else str(index)
+    whole = f"{outer}/{index}"
+    return (
+        whole
+        if len(whole) <= NAME_LENGTH
+        else f"{whole[:230]}~{blake2b(whole.encode(), digest_size=8).hexdigest()}"
+    )
 
 
 class Attempts:

@@ -47,7 +47,7 @@ class Bar:
         try:
             self._stream.write(text)
             self._stream.flush()
-        except (OSError, ValueError):
+        except (OSError, ValueError, AttributeError):
             Bar._drawing = None  # the terminal is gone; the work goes on
 
 
@@ -62,6 +62,20 @@ def line(label: str, done: int, total: int | None, seconds: float, width: int) -
     room = max(min(width - len(before) - len(after), 40), 0)
     full = int(part * room)
     return f"{before}{'━' * full}{'╌' * (room - full)}{after}"[:width]
+
+
+def _length(iterable: object) -> int | None:
+    try:
+        return length_hint(iterable, 0) or None
+    except Exception:  # a stranger's __len__ raises anything
+        return None
+
+
+def _at_terminal() -> bool:
+    try:
+        return sys.stderr.isatty()
+    except (AttributeError, ValueError):  # none, another thing in its place, or closed
+        return False
 
 
 def _clock(seconds: float) -> str:
@@ -85,9 +99,9 @@ class Tracked(Generic[T]):
     ) -> None:
         self._iterable = iterable
         self._scope = scope
-        self._total = total if total is not None else (length_hint(iterable, 0) or None)
+        self._total = total if total is not None else _length(iterable)
         self._every = every
-        self._wants_bar = sys.stderr is not None and sys.stderr.isatty() if bar is None else bar
+        self._wants_bar = _at_terminal() if bar is None else bar and sys.stderr is not None
         self._label = label or scope.place.path[-1:][0] if label or scope.place.path else scope.place.pipeline
         self._bar: Bar | None = None
         self.done = 0

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import ssl
 from base64 import b64encode
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from socket import socket
 from typing import Any
 from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from exporter.client.settings import ClientSettings
+from exporter.client.settings import BadClientSetting, ClientSettings
 
 TIMEOUT = 10.0
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -24,7 +26,7 @@ class Away(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the server said. `problem`: RFC 9457's object, if it sent one."""
+    """What the server said. `problem`: RFC 9457's object, if it sent one, as the exporter does with each refusal."""
 
     status: int
     retry_after: float | None = None
@@ -56,6 +58,7 @@ class Transport:
         self._path = f"{parts.path.rstrip('/')}/api/v1/events"
         self._packs = self._host not in _LOOPBACK
         self._connection: HTTPConnection | None = None
+        self._socket: tuple[int, int] | None = None
 
     def post(self, body: bytes, timeout: float | None = None) -> Answer:
         """The server's answer to a batch. Raises Away."""
@@ -64,6 +67,8 @@ class Transport:
             token = self._settings.current_token()
         except OSError as error:
             raise Away(f"PIPELINE_EXPORTER_TOKEN_FILE: {error}") from error
+        except BadClientSetting as error:
+            raise Away(str(error)) from error
         if token:
             headers["Authorization"] = f"Bearer {token}"
         if self._packs and len(body) > 4096:
@@ -88,13 +93,22 @@ class Transport:
         if self._connection is None:
             self._connection = self._connect()
         connection = self._connection
+        if connection.sock is not None and _file(connection.sock.fileno()) != self._socket:
+            # The program closed all files that it knew nothing of; the number may be another one's now.
+            connection.sock.detach()
+            raise ConnectionError("the connection was closed by the program")
         connection.timeout = timeout
         if connection.sock is not None:
             connection.sock.settimeout(timeout)
+        else:
+            connection.connect()
+            opened: socket | None = connection.sock
+            self._socket = None if opened is None else _file(opened.fileno())
         connection.request("POST", self._path, body, headers)
         response = connection.getresponse()
         content = response.read(1_000_000)
-        return Answer(response.status, _retry_after(response), _problem(content))
+        is_problem = response.headers.get_content_type() == "application/problem+json"
+        return Answer(response.status, _retry_after(response), _problem(content) if is_problem else {})
 
     def _connect(self) -> HTTPConnection:
         proxy = None if proxy_bypass(self._host) else getproxies().get(self._scheme)
@@ -119,9 +133,20 @@ class Transport:
 
     def close(self) -> None:
         """Drop the connection."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            if connection.sock is not None and _file(connection.sock.fileno()) != self._socket:
+                connection.sock.detach()
+            connection.close()
+
+
+def _file(descriptor: int) -> tuple[int, int] | None:
+    """What a descriptor stands for."""
+    try:
+        status = os.fstat(descriptor)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _reason(error: Exception) -> str:

@@ -117,14 +117,14 @@ class Usage:
         holder = crowd.stages.get(self._parent)
         if holder is not None:
             crowd.leaves[self._parent] = None
-        if ended - self._began < SHORT:
+        execution = self._stage.execution
+        if ended - self._began < SHORT or execution is None or execution.sample_every is None:
             return
         peak = self.peak or Peak()
         cpu = self.cpu()
         if cpu is not None and self.peak is not None and self.is_alone:
             cpu = max(cpu, peak.children_cpu)
-        execution = self._stage.execution
-        is_own = execution is None or execution.pulse is None or execution.pulse.with_root
+        is_own = execution.pulse is None or execution.pulse.with_root
         memory = resident() if is_own else 0
         self.tell(cpu, memory or None, max(memory, peak.highest) or None, at=ended)
 
@@ -151,7 +151,8 @@ class Usage:
 
 def _cpu() -> float:
     """CPU seconds of this process, its threads, and the child processes that it waited for."""
-    return sum(os.times()[:4])
+    times = os.times()
+    return times[0] + times[1] + times[2] + times[3]
 
 
 def _in_event_loop() -> bool:

@@ -92,13 +92,14 @@ class Tally(Struct, frozen=True):
 
     `open`: parts that began less those that ended. `failed`: parts that failed less those that were tried again with
     success. `counted`: the execution is over when nothing is open. `quiet`: it is over once nothing was heard of it
-    for a while.
+    for a while. `quiet_failure`: the same, but only if parts failed, as silence proves no success.
     """
 
     open: int = 0
     failed: int = 0
     counted: bool = False
     quiet: bool = False
+    quiet_failure: bool = False
 
 
 class Reading(Struct, frozen=True):

@@ -1,42 +1,43 @@
-"""Polls a JSON API: a list, page by page, and the document of each of its items."""
+"""Polls a JSON API: lists, page by page, and the documents of each of their items."""
 
 from __future__ import annotations
 
 import json
 import logging
+from collections import OrderedDict
 from collections.abc import Iterator
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
+from hashlib import blake2b
 from typing import Any
-from urllib.parse import quote, urlsplit
 
-import requests
+from exporter.sources.api_access import Access
+from exporter.sources.api_client import ApiClient, Busy, Question, Unfilled, body_for, path_for
+from exporter.sources.api_pages import Newest, Pages
+from exporter.sources.api_since import Since
+from exporter.sources.batch import Away, Batch, Broken, Missing
+from exporter.sources.cursor import Memory, Position
+from exporter.sources.fields import is_about
+from exporter.sources.growth import Growth
+from exporter.sources.mapping import Document, Mapping, Read
+from exporter.sources.paths import Record, entries, first
+from exporter.sources.translate import Told, Total, Translator
+from exporter.store.cursors import Overtaken
 
-from exporter import __version__
-from exporter.sources import samples
-from exporter.sources.batch import Away, Batch, Missing
-from exporter.sources.cursor import Memory
-from exporter.sources.mapping import Mapping, Read
-from exporter.sources.paths import Record, first, placeholders, walk
-from exporter.sources.translate import Told, Translator
+MOST_ENDED = 20_000
+"""Items that had ended and whose documents are not asked for again until they change."""
 
-TIME_OUT = (5.0, 20.0)
-"""Seconds to connect, and to wait for an answer."""
+MOST_UNCHANGING = 5000
+"""Documents kept because they never change."""
 
-MOST_BYTES = 16 * 1024 * 1024
-"""Size of one answer."""
-
-MOST_PAGES = 200
-"""Pages of a list in one round."""
-
-MOST_KEPT = 2000
-"""Answers kept with their ETag."""
+MOST_NUMBERS = 16
+"""Numbered documents of one entry."""
 
 log = logging.getLogger(__name__)
 
 
 class ApiReader:
-    """Reads what a mapping names from one API. Sends ETags back, keeps to Retry-After, follows no redirects."""
+    """Reads what a mapping names from one API."""
 
     def __init__(
         self,
@@ -46,142 +47,157 @@ class ApiReader:
         url: str,
         token: str | None = None,
     ) -> None:
-        self._url = url.rstrip("/")
+        self._source = source
         self._reads = [(read, Translator(source, environment, mapping, read)) for read in mapping.reads]
-        self._session = requests.Session()
-        self._session.headers["User-Agent"] = f"pipeline-exporter/{__version__}"
-        self._session.headers["Accept"] = "application/json"
-        if token is not None:
-            self._session.headers["Authorization"] = f"Bearer {token}"
-        self._kept: dict[str, tuple[str, Any]] = {}
-        self._ended: dict[str, str] = {}
+        self._client = ApiClient(Access(url, token, mapping.login))
+        self._last: dict[str, datetime] = {}
+        self._ended: OrderedDict[bytes, None] = OrderedDict()
+        self._unchanging: OrderedDict[str, Any] = OrderedDict()
 
     def close(self) -> None:
         """Close connections."""
-        self._session.close()
+        self._client.close()
 
-    def batches(self, memory: Memory, read_at: datetime) -> Iterator[Batch]:  # noqa: ARG002 - ETags are its memory
+    def batches(self, memory: Memory, read_at: datetime) -> Iterator[Batch]:
         """What is told now. Raises Away."""
         for read, translator in self._reads:
-            for page in self._pages(read):
-                items = _items(read, page)
-                batch = Batch(read.name, [], len(items))
-                for item in items:
-                    told = self._told(read, translator, item, read_at)
-                    batch.events.extend(told.events)
-                    batch.problems.extend(told.problems)
-                yield batch
+            last = self._last.get(read.name)
+            if last is not None and read_at - last < timedelta(seconds=read.every_seconds):
+                continue
+            try:
+                yield from self._read(read, translator, memory, read_at)
+            except Missing:
+                if not read.optional:
+                    raise
+            except Overtaken:
+                log.debug("another replica was faster", extra={"source": self._source, "read": read.name})
+            self._last[read.name] = read_at
+
+    def _read(self, read: Read, translator: Translator, memory: Memory, read_at: datetime) -> Iterator[Batch]:
+        growth = Growth.load(translator, memory)
+        if (late := growth.unsent()) is not None:
+            yield late
+        pages = self._pages(read, translator, memory, read_at)
+        for items in pages:
+            batch = Batch(read.name, [], len(items), done=pages.done)
+            totals: list[Total] = []
+            ended: list[bytes] = []
+            for item in items:
+                key = _content(read, item)
+                if key in self._ended:
+                    continue
+                told = self._told(read, translator, item, read_at)
+                batch.events.extend(told.events)
+                batch.problems.extend(told.problems)
+                totals.extend(told.totals)
+                if self._is_over(read, told):
+                    ended.append(key)
+            batch.events.extend(growth.claim(totals))
+            yield batch
+            growth.sent()
+            pages.durable()
+            self._ended.update(dict.fromkeys(ended))
+            while len(self._ended) > MOST_ENDED:
+                self._ended.popitem(last=False)
+        pages.read_through()
+
+    def _pages(self, read: Read, translator: Translator, memory: Memory, read_at: datetime) -> Pages:
+        if read.newest_by is None and read.since is None:
+            return Pages(self._client, read)
+        position = Position.load(memory, self._source, read.name)
+        if read.since is not None:
+            return Pages(self._client, read, since=Since(read, position, read_at))
+        return Pages(self._client, read, newest=Newest(read, translator.zone, position))
 
     def _told(self, read: Read, translator: Translator, item: Any, read_at: datetime) -> Told:
-        if read.detail is None:
+        if read.detail is None and not read.documents:
             return translator.translate(item, "", read_at)
-        record = Record(item, item)
-        values = {path: first(record, path) for path in placeholders(read.detail)}
-        if any(value is None for value in values.values()):
-            return Told(problems=[f"{read.name}: an item has nothing to fill {read.detail} with"])
-        path = read.detail
-        for name, value in values.items():
-            path = path.replace("{" + name + "}", quote(str(value), safe=""))
-        if self._ended.get(path) == repr(item):
-            return Told()
+        missed: list[str] = []
         try:
-            document = self._get(path, {}, read)
-        except Missing as error:
+            whole = self._with_documents(read, item, missed)
+        except Unfilled:
+            return Told(problems=[f"{read.name}: an item has nothing to fill {read.detail} with"])
+        except (Broken, Missing) as error:
             return Told(problems=[f"{read.name}: {error}"])
-        told = translator.translate({"listed": item, **_object(document)}, "", read_at)
-        if not told.is_open and not told.problems:
-            self._ended[path] = repr(item)
-            while len(self._ended) > MOST_KEPT * 10:
-                self._ended.pop(next(iter(self._ended)))
+        told = translator.translate(whole, "", read_at)
+        told.problems.extend(missed)
         return told
 
-    def _pages(self, read: Read) -> Iterator[Any]:
-        assert read.get is not None
-        parameters: dict[str, str] = {}
-        for number in range(MOST_PAGES):
-            page = self._get(read.get, parameters, read)
-            yield page
-            if read.pages is None:
-                return
-            if read.pages.next is not None:
-                following = first(Record(page, page), read.pages.next)
-                if following in (None, "", False) or str(following) == parameters.get(read.pages.parameter):
-                    return
-                parameters[read.pages.parameter] = str(following)
-            else:
-                assert read.pages.step is not None
-                items = list(walk(Record(page, page), read.items or "."))
-                if len(items) < read.pages.step:
-                    return
-                parameters[read.pages.parameter] = str((number + 1) * read.pages.step)
-        log.warning("only the first pages were read", extra={"read": read.name, "pages": MOST_PAGES})
+    @staticmethod
+    def _is_over(read: Read, told: Told) -> bool:
+        """Whether an item that stays as it is has nothing more to tell. Its documents may be costly to ask for."""
+        has_documents = read.detail is not None or read.documents is not None
+        return has_documents and read.rows != "now" and not (told.is_open or told.problems)
 
-    def _get(self, path: str, parameters: dict[str, str], read: Read) -> Any:
-        """The document at a path. Raises Away."""
-        url = self._url + path
-        key = f"{url}?{sorted(parameters.items())}"
-        etag, known = self._kept.get(key, ("", None))
-        headers = {"If-None-Match": etag} if etag else {}
-        if read.samples is not None:
-            headers["Accept"] = "text/plain"
+    def _with_documents(self, read: Read, item: Any, missed: list[str]) -> Any:
+        """An item with all that is asked for besides; what could do without is `missed`. Raises Away, Unfilled."""
+        whole = item
+        if read.detail is not None:
+            document = self._client.ask(Question(path_for(read.detail, Record(item, item))))
+            whole = {"listed": item, **(document if isinstance(document, dict) else {"document": document})}
+        if not read.documents or not isinstance(whole, dict):
+            return whole
+        whole = dict(whole)
+        for name, document in read.documents.items():
+            try:
+                found = self._document(document, Record(whole, whole))
+            except Busy:
+                raise
+            except Away as error:
+                if not document.optional:
+                    raise
+                missed.append(f"{read.name}: {name}: {error}")
+                continue
+            if found is not None:
+                whole[name] = found
+        return whole
+
+    def _document(self, document: Document, item: Record) -> Any:
+        """A document of an item, or a list of those of the entries of a list in it; None if the item has none."""
+        if not is_about(document, item):
+            return None
+        if document.each is None:
+            return self._answer(document, item)
+        return [
+            {"entry": one.value, "above": one.above, "answer": self._answer(document, one)}
+            for key, entry, above in entries(item, document.each)
+            for one in _numbered(document, Record(entry, item.value, key, above=above))
+        ]
+
+    def _answer(self, document: Document, item: Record) -> Any:
+        path = document.get or document.post
+        assert path is not None
         try:
-            with self._session.get(
-                url, params=parameters, headers=headers, timeout=TIME_OUT, allow_redirects=False, stream=True
-            ) as answer:
-                if answer.status_code == 304 and etag:
-                    return known
-                _check(answer, path)
-                body = answer.raw.read(MOST_BYTES + 1, decode_content=True)
-                etag = answer.headers.get("ETag", "")
-        except requests.RequestException as error:
-            raise Away(f"{urlsplit(url).netloc} does not answer: {type(error).__name__}") from error
-        if len(body) > MOST_BYTES:
-            raise Away(f"{path}: the answer has more than {MOST_BYTES} bytes")
-        document = _document(body, path, read)
-        if etag:
-            self._kept[key] = (etag, document)
-            while len(self._kept) > MOST_KEPT:
-                self._kept.pop(next(iter(self._kept)))
-        return document
+            body = None if document.post is None else body_for(document.body or {}, item)
+            question = Question(path_for(path, item), body=body)
+        except Unfilled:
+            return None
+        key = question.key
+        if key in self._unchanging:
+            self._unchanging.move_to_end(key)
+            return self._unchanging[key]
+        try:
+            answer = self._client.ask(question)
+        except Missing:
+            answer = None  # a value that is needed of it is missed, and named, where it is needed
+        if document.unchanging:
+            self._unchanging[key] = answer
+            while len(self._unchanging) > MOST_UNCHANGING:
+                self._unchanging.popitem(last=False)
+        return answer
 
 
-def _document(body: bytes, path: str, read: Read) -> Any:
-    """What an answer holds. Raises Away."""
-    try:
-        if read.samples is not None:
-            return list(samples.rows(body.decode("utf-8", "replace"), read.samples))
-        return json.loads(body)
-    except (ValueError, RecursionError) as error:
-        expected = "JSON" if read.samples is None else f"as Prometheus reads it: {error}"
-        raise Away(f"{path}: the answer is not {expected}") from error
+def _numbered(document: Document, entry: Record) -> Iterator[Record]:
+    """The entry, or one for each number that is asked for; of many the last."""
+    if document.below is None:
+        yield entry
+        return
+    end = first(entry, document.below)
+    if isinstance(end, int):
+        for number in range(max(0, end - MOST_NUMBERS), end):
+            yield replace(entry, number=number)
 
 
-def _items(read: Read, page: Any) -> list[Any]:
-    if read.samples is not None:
-        return list(page)
-    return [page] if read.items is None else [value for _, value in walk(Record(page, page), read.items)]
-
-
-def _check(answer: requests.Response, path: str) -> None:
-    if answer.status_code in (429, 503):
-        raise Away(f"{path}: HTTP {answer.status_code}", _seconds(answer.headers.get("Retry-After")))
-    if answer.status_code == 404:
-        raise Missing(f"{path}: HTTP 404")
-    if answer.status_code != 200:
-        raise Away(f"{path}: HTTP {answer.status_code}")
-
-
-def _seconds(retry_after: str | None) -> float | None:
-    """Retry-After: seconds, or a date (RFC 9110, 10.2.3)."""
-    if retry_after is None:
-        return None
-    if retry_after.strip().isdigit():
-        return min(3600.0, float(retry_after))
-    try:
-        return max(0.0, min(3600.0, (parsedate_to_datetime(retry_after) - datetime.now(UTC)).total_seconds()))
-    except (TypeError, ValueError):
-        return None
-
-
-def _object(document: Any) -> dict[str, Any]:
-    return document if isinstance(document, dict) else {"document": document}
+def _content(read: Read, item: Any) -> bytes:
+    """The same for the same content."""
+    return blake2b(json.dumps([read.name, item], sort_keys=True).encode(), digest_size=16).digest()

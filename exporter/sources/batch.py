@@ -26,6 +26,14 @@ class Missing(Away):
     """A table, column or document is not there."""
 
 
+class Broken(Away):
+    """A document cannot be told, while the rest of the source may be."""
+
+
+class Changed(Away):
+    """The owner wrote while it was read, and nothing of that can be trusted; next time it will be."""
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
     """Some rows and what they tell. `done`: how far through what there is, from 0 to 1, if that is known."""

@@ -15,7 +15,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlch
 from sqlalchemy.pool import NullPool
 
 from exporter.sources import mysql
-from exporter.sources.batch import Away, Missing
+from exporter.sources.batch import Away, Changed, Missing
 
 BUSY_SECONDS = 1.0
 """How long a read waits for a lock of the owner before it is put off to the next time."""
@@ -74,7 +74,7 @@ class Database:
                 raise Missing(reason) from error
             raise Away(reason) from error
         if self._immutable and self.file is not None and _wal(self.file).exists():
-            raise Away("the owner began to write meanwhile")
+            raise Changed("the owner began to write meanwhile")
 
     def close(self) -> None:
         """Close connections."""

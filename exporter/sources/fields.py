@@ -14,7 +14,7 @@ from exporter.domain.schedule import BadSchedule, cadence
 from exporter.domain.status import status_of_word
 from exporter.domain.text import clean_name, clean_text
 from exporter.sources.lifecycle import Standing
-from exporter.sources.mapping import Emit
+from exporter.sources.mapping import Document, Emit
 from exporter.sources.paths import Record, first
 from exporter.sources.values import BadValue, number
 
@@ -38,7 +38,7 @@ _TEXTS = {"message": 1_000_000, "description": 100_000}
 
 def kind_of(emit: Emit) -> str:
     """What an emit tells of."""
-    conditions = ("each", "newest_first", "when", "has")
+    conditions = ("each", "newest_first", "when", "unless", "has")
     return next(n for n in Emit.__struct_fields__ if n not in conditions and getattr(emit, n) is not None)
 
 
@@ -52,10 +52,16 @@ def whole(value: Any) -> int:
 
 def fits(emit: Emit, record: Record) -> bool:
     """Whether an emit is about a record."""
-    for path, values in (emit.when or {}).items():
-        if first(record, path) not in values:
-            return False
+    if not is_about(emit, record):
+        return False
     return all(first(record, path) not in (None, "", [], {}) for path in emit.has or ())
+
+
+def is_about(told: Emit | Document, record: Record) -> bool:
+    """Whether a record has the values that `when` asks for, and none of those of `unless`."""
+    if not all(first(record, path) in values for path, values in (told.when or {}).items()):
+        return False
+    return not any(first(record, path) in values for path, values in (told.unless or {}).items())
 
 
 def after_quiet(standing: Standing, seconds: float, status: str, read_at: datetime) -> Standing:
@@ -108,6 +114,13 @@ def with_schedule(fields: dict[str, Any]) -> None:
     except (BadSchedule, msgspec.ValidationError):
         return
     fields["schedule"] = told
+
+
+def with_rule(fields: dict[str, Any]) -> None:
+    """A rule and its failures, as checks tell them: by name."""
+    rule, failures = fields.pop("rule", None), fields.pop("failures", None)
+    if rule is not None:
+        fields["rules"] = {clean_name(text_of(rule)): 0 if failures is None else whole(failures)}
 
 
 def object_of(text: str) -> dict[str, Any] | None:

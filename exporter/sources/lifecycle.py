@@ -56,13 +56,14 @@ class Step:
 def steps(standing: Standing, read_at: datetime) -> Iterator[Step]:
     """The events of a row that was read at a time; that time stands in where the row tells none."""
     queued, started = standing.queued_at, standing.started_at
-    if started is not None and queued is not None and queued > started:
-        queued = None
     status = standing.status
     if status is Status.QUEUED:
+        # A start in such a row is that of the try before.
         at = queued or started or standing.changed_at
         yield Step(Sign.QUEUED, at or read_at, _told(at, standing.word), standing.word)
         return
+    if started is not None and queued is not None and queued > started:
+        queued = None
     if queued is not None:
         yield Step(Sign.QUEUED, queued, _told(queued, ""))
     if started is not None:
@@ -83,8 +84,9 @@ def _end(standing: Standing, queued: datetime | None, read_at: datetime) -> Step
     started = standing.started_at
     at = standing.ended_at or standing.changed_at
     time = at or read_at
-    if started is not None and time < started:
-        time = started
+    begun = started or queued
+    if begun is not None and time < begun:
+        time = begun
     told = (*_told(at, standing.word), *_told(started, ""), *_told(queued, ""))
     return Step(Sign.FINISHED, time, told, standing.word, queued, started)
 

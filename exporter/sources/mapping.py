@@ -5,7 +5,7 @@ These types are the mapping's JSON Schema as well (`mapping.schema.json` is writ
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 from msgspec import Meta, Struct
 
@@ -18,19 +18,30 @@ LINES = ("jsonl", *EVENTS)
 Constant: TypeAlias = str | int | float | bool
 
 
+class Lookup(Struct, frozen=True, forbid_unknown_fields=True):
+    """What is told elsewhere of a value: in the entry of `list` that has it at `key`, at `value`."""
+
+    list: str
+    key: str
+    value: str
+
+
 class Expression(Struct, frozen=True, forbid_unknown_fields=True):
     """Where a value comes from, and what is done to it. Exactly one of the first eight.
 
     `path`: column, or way into JSON: `a.b.0.c`; `*` is every entry, `-1` the last, `$` begins at the row or document,
-    `@key` and `@position` are those of the entry itself, `{x}` stands for the value of `x`.
-    `newest`: the word whose time is the latest; of equal ones the first. `has`:
-    nothing unless there is something at these paths. `minus`: seconds taken from a time.
+    `@key` and `@position` are those of the entry itself, `@next` is the entry behind it, `@above` the one around it,
+    `{x}` stands for the value of `x`. `join`: the texts of several values, one behind the other, if all are there.
+    `latest` and `earliest`: `match` picks from each of the times. `newest`: the word whose time is the latest; of equal
+    ones the first. `has`: nothing unless there is something at these paths. `plus`: added to a number.
+    `minus`: seconds taken from a time.
     """
 
     path: str | None = None
     constant: Constant | None = None
     format: str | None = None
     first: list[Value] | None = None
+    join: list[Value] | None = None
     latest: str | None = None
     earliest: str | None = None
     nth: str | None = None
@@ -38,7 +49,9 @@ class Expression(Struct, frozen=True, forbid_unknown_fields=True):
     has: list[str] | None = None
     match: str | None = None
     words: dict[str, str] | None = None
+    lookup: Lookup | None = None
     scale: float | None = None
+    plus: float | None = None
     minus: Value | None = None
 
 
@@ -138,6 +151,16 @@ class SettledMap(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     time: Value | None = None
 
 
+class GraphMap(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Stages of a pipeline, told by a list. `depends_on`: those that each waits for; or `leads_to`: those behind it."""
+
+    each: str
+    stage: Value
+    depends_on: Value | None = None
+    leads_to: Value | None = None
+    kind: Value | None = None
+
+
 class PipelineMap(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What a pipeline is. `cron` or `every_seconds`: when it is due."""
 
@@ -151,11 +174,16 @@ class PipelineMap(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     every_seconds: Value | None = None
     timezone: Value | None = None
     labels: dict[str, Value] | None = None
+    stages: GraphMap | None = None
     time: Value | None = None
 
 
 class StreamMap(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What went through a stream. `operation` and `count` add up; `watermark` and `buffer_depth` are what is so."""
+    """What went through a stream. `operation` and `count` add up; `watermark` and `buffer_depth` are what is so.
+
+    `so_far`: what adds up are totals since a beginning, and what they grew by since they were last read is told. Its
+    value names the counter, where several of them are one stream, or one is begun anew.
+    """
 
     pipeline: Value
     stream: Value
@@ -175,6 +203,7 @@ class StreamMap(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     target_rate: Value | None = None
     phase: Value | None = None
     time: Value | None = None
+    so_far: Value | None = None
 
 
 class LlmMap(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -253,7 +282,8 @@ class ResourcesMap(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
 
 
 class RecordsMap(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """How many records were found valid, and not, since the last check; `failures` of them broke a `rule`."""
+    """How many records were found valid, and not, since the last check. `rule`: one that they were held against, with
+    its `failures`."""
 
     pipeline: Value
     environment: Value | None = None
@@ -262,9 +292,9 @@ class RecordsMap(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     stage: Value | None = None
     valid: Value | None = None
     invalid: Value | None = None
+    completeness: Value | None = None
     rule: Value | None = None
     failures: Value | None = None
-    completeness: Value | None = None
     time: Value | None = None
 
 
@@ -272,12 +302,13 @@ class Emit(Struct, frozen=True, forbid_unknown_fields=True):
     """What one row, or each entry of a list inside it, tells. Exactly one kind.
 
     `each`: the list. `newest_first`: it is walked from its end. `when`: only where these paths have one of these
-    values. `has`: only where there is something at these paths.
+    values; `unless`: not where one has. `has`: only where there is something at these paths.
     """
 
     each: str | None = None
     newest_first: bool = False
     when: dict[str, list[Constant | None]] | None = None
+    unless: dict[str, list[Constant | None]] | None = None
     has: list[str] | None = None
     execution: ExecutionMap | None = None
     stage: StageMap | None = None
@@ -293,11 +324,59 @@ class Emit(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Pages(Struct, frozen=True, forbid_unknown_fields=True):
-    """How an API's list goes on: by a cursor in the answer (`next`), or by counting (`step`)."""
+    """How an API's list goes on: by a cursor in the answer (`next`), or by counting (`step`).
+
+    A `step` shorter than a page lets pages overlap, for lists whose items move. `total`: where the answer says how
+    many items there are.
+    """
 
     parameter: str
     next: str | None = None
     step: Annotated[int, Meta(ge=1)] | None = None
+    total: str | None = None
+
+
+class Since(Struct, frozen=True, forbid_unknown_fields=True):
+    """An API's list can be asked for what has changed since a time: by this parameter.
+
+    `begin_seconds`: how far back the first reading goes.
+    """
+
+    parameter: str
+    begin_seconds: Annotated[float, Meta(gt=0, le=1e9)] = 604_800
+
+
+class Login(Struct, frozen=True, forbid_unknown_fields=True):
+    """An API gives a token to users: they `post` their name and password, in these fields, and `token` is where it is.
+
+    Only if the URL names a user.
+    """
+
+    post: str
+    user: str = "username"
+    password: str = "password"
+    token: str = "token"
+
+
+class Document(Struct, frozen=True, forbid_unknown_fields=True):
+    """Another document of an API's item: a path, to `get` or to `post` a `body` to; `{x}` is a value of the item.
+
+    `when`: only of items where these paths have one of these values; `unless`: not where one has. `each`: one for
+    every entry of a list of the item, whose values fill the path; what is put into the item is a list of `entry`, the
+    entry `above` it, and `answer`. `below`: one for each whole number from 0 up to before this value, the last 16;
+    it is `@number` in the path. `unchanging`: it is asked for once. `optional`: if it cannot be had, the item is told
+    without it.
+    """
+
+    get: str | None = None
+    post: str | None = None
+    body: dict[str, Any] | None = None
+    when: dict[str, list[Constant | None]] | None = None
+    unless: dict[str, list[Constant | None]] | None = None
+    each: str | None = None
+    below: str | None = None
+    unchanging: bool = False
+    optional: bool = False
 
 
 class Samples(Struct, frozen=True, forbid_unknown_fields=True):
@@ -323,6 +402,12 @@ class Read(Struct, frozen=True, forbid_unknown_fields=True):
     change). `database`: files beside the one of the URL, such as `runs/*.db`.
     APIs: `get` (path), `items` (where the list is), `pages`, `detail` (path of one item's document).
     Folders: `files` (pattern), `format`. Events as clients send them (`cloudevents`, `openlineage`) emit themselves.
+    APIs: `get` (path) or `post` with its `body`, `items` (where the list is), `pages`, `detail` (path of one item's
+    document), `documents` (further ones, by the name under which they are put into the item). `newest_by`: a time by
+    which the list is sorted, newest first; it is read down to what was read before, less `settle_seconds`.
+    `since`: a parameter by which only what has changed is asked for. Items and documents have `@url`, the API's
+    address.
+    Folders: `files` (pattern), `format`.
     """
 
     name: Annotated[str, Meta(pattern="^[a-z0-9_]{1,64}$")]
@@ -337,9 +422,14 @@ class Read(Struct, frozen=True, forbid_unknown_fields=True):
     optional: bool = False
     database: str | None = None
     get: str | None = None
+    post: str | None = None
+    body: dict[str, Any] | None = None
     items: str | None = None
     pages: Pages | None = None
+    newest_by: str | None = None
+    since: Since | None = None
     detail: str | None = None
+    documents: dict[Annotated[str, Meta(pattern="^[a-z0-9_]{1,64}$")], Document] | None = None
     files: str | None = None
     format: Literal["json", "jsonl", "cloudevents", "openlineage", "junit", "dbt", "prometheus"] = "json"
     samples: Samples | None = None
@@ -349,7 +439,9 @@ class Mapping(Struct, frozen=True, forbid_unknown_fields=True):
     """A mapping file.
 
     `system`: what its runs are shown to come from. `statuses`: words that this system means otherwise than they
-    sound. `timezone`: of times that tell none. `search_path`: schemas of PostgreSQL with its tables.
+    sound. `timezone`: of times that tell none. `search_path`: schemas of PostgreSQL with its tables. `login`: how
+    a user gets a token of an API. `namespace`: of executions that are told in other ways as well, by which they are
+    known to be the same; default: the source's own.
     """
 
     system: Annotated[str, Meta(pattern="^[a-z0-9_.-]{1,64}$")]
@@ -358,6 +450,8 @@ class Mapping(Struct, frozen=True, forbid_unknown_fields=True):
     description: str = ""
     statuses: dict[str, str] | None = None
     timezone: str = "UTC"
+    login: Login | None = None
+    namespace: Annotated[str, Meta(pattern="^[a-z0-9_.-]{1,64}$")] | None = None
     search_path: (
         Annotated[list[Annotated[str, Meta(pattern="^[A-Za-z0-9_]{1,63}$")]], Meta(max_length=8)] | None
     ) = None

@@ -14,7 +14,7 @@ import yaml
 
 from exporter.domain.status import status_of_word
 from exporter.ingest.refusal import field_error
-from exporter.sources.mapping import EVENTS, Emit, Expression, Mapping, Read, Value
+from exporter.sources.mapping import EVENTS, Document, Emit, Expression, GraphMap, Mapping, Read, Value
 from exporter.sources.paths import BadPath, placeholders, steps_of
 
 KINDS = (
@@ -36,7 +36,7 @@ _FORMATS = {
     "api": ("json", "prometheus"),
     "folder": ("json", "jsonl", "cloudevents", "openlineage", "junit", "dbt", "prometheus"),
 }
-_ORIGINS = ("path", "constant", "format", "first", "latest", "earliest", "nth", "newest")
+_ORIGINS = ("path", "constant", "format", "first", "join", "latest", "earliest", "nth", "newest")
 
 
 class BadMapping(ValueError):
@@ -130,6 +130,8 @@ def _problems(mapping: Mapping) -> Iterator[_Problem]:
         ZoneInfo(mapping.timezone)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         yield _Problem("/timezone", f"no such time zone: {mapping.timezone!r}")
+    if mapping.login is not None:
+        yield from _path_problems(mapping.login.token, "/login/token")
     for word, status in (mapping.statuses or {}).items():
         if status_of_word(status) is None:
             yield _Problem(f"/statuses/{word}", f"expected a status, got {status!r}")
@@ -145,8 +147,10 @@ def _problems(mapping: Mapping) -> Iterator[_Problem]:
 
 
 def _read_problems(mapping: Mapping, read: Read, place: str) -> Iterator[_Problem]:
-    needed = {"database": ("table", "query"), "api": ("get",), "folder": ("files",)}[mapping.reads_from]
-    given = [name for name in ("table", "query", "get", "files") if getattr(read, name) is not None]
+    needed = {"database": ("table", "query"), "api": ("get", "post"), "folder": ("files",)}[
+        mapping.reads_from
+    ]
+    given = [name for name in ("table", "query", "get", "post", "files") if getattr(read, name) is not None]
     if len(given) != 1 or given[0] not in needed:
         yield _Problem(place, f"expected {' or '.join(needed)}, as it reads from a {mapping.reads_from}")
     if mapping.reads_from == "database" and read.rows != "now" and not read.key:
@@ -160,8 +164,37 @@ def _read_problems(mapping: Mapping, read: Read, place: str) -> Iterator[_Proble
     if read.database is not None and (read.rows != "events" or len(read.key or ()) != 1):
         yield _Problem(f"{place}/database", "of several files only events with one key can be read")
     yield from _format_problems(mapping, read, place)
+    yield from _api_problems(read, place)
     if read.pages is not None and (read.pages.next is None) == (read.pages.step is None):
         yield _Problem(f"{place}/pages", "expected either next or step")
+    if read.pages is not None:
+        yield from _path_problems(read.pages.total, f"{place}/pages/total")
+
+
+def _api_problems(read: Read, place: str) -> Iterator[_Problem]:
+    if read.body is not None and read.post is None:
+        yield _Problem(f"{place}/body", "only what is posted has a body")
+    if read.newest_by is not None:
+        yield from _path_problems(read.newest_by, f"{place}/newest_by")
+        if read.pages is None:
+            yield _Problem(f"{place}/newest_by", "expected pages as well: it says where they end")
+    if read.since is not None and (read.get is None or (read.pages is not None and read.pages.step is None)):
+        yield _Problem(f"{place}/since", "expected a list to get, with pages that are counted if it has any")
+    if read.since is not None and read.newest_by is not None:
+        yield _Problem(f"{place}/since", "expected either since or newest_by")
+    for name, document in (read.documents or {}).items():
+        yield from _document_problems(document, f"{place}/documents/{name}")
+
+
+def _document_problems(document: Document, place: str) -> Iterator[_Problem]:
+    if (document.get is None) == (document.post is None):
+        yield _Problem(place, "expected either get or post")
+    if document.body is not None and document.post is None:
+        yield _Problem(f"{place}/body", "only what is posted has a body")
+    for path in (document.each, document.below, *(document.when or ()), *(document.unless or ())):
+        yield from _path_problems(path, place)
+    for path in placeholders(document.get or document.post or ""):
+        yield from _path_problems(path, place)
 
 
 def _format_problems(mapping: Mapping, read: Read, place: str) -> Iterator[_Problem]:
@@ -189,7 +222,9 @@ def _emit_problems(read: Read, emit: Emit, place: str) -> Iterator[_Problem]:
         return
     if read.rows == "sums" and kinds != ["stream"]:
         yield _Problem(place, "sums are told of streams only")
-    for path in (emit.each, *(emit.when or ()), *(emit.has or ())):
+    if emit.stream is not None and emit.stream.so_far is not None and read.get is None and read.post is None:
+        yield _Problem(f"{place}/stream/so_far", "totals so far are read from APIs only")
+    for path in (emit.each, *(emit.when or ()), *(emit.unless or ()), *(emit.has or ())):
         yield from _path_problems(path, place)
     yield from _value_problems(getattr(emit, kinds[0]), f"{place}/{kinds[0]}")
     quiet = None if emit.execution is None else emit.execution.quiet
@@ -202,6 +237,8 @@ def _value_problems(told: Any, place: str) -> Iterator[_Problem]:
     if isinstance(told, str | Expression):
         yield from _expression_problems(told, place)
     elif isinstance(told, msgspec.Struct):
+        if isinstance(told, GraphMap):
+            yield from _graph_problems(told, place)
         for name in told.__struct_fields__:
             if name not in ("seconds", "status") or hasattr(told, "pipeline"):
                 yield from _value_problems(getattr(told, name), f"{place}/{name}")
@@ -213,6 +250,11 @@ def _value_problems(told: Any, place: str) -> Iterator[_Problem]:
             yield from _value_problems(value, f"{place}/{key}")
 
 
+def _graph_problems(told: GraphMap, place: str) -> Iterator[_Problem]:
+    if told.depends_on is not None and told.leads_to is not None:
+        yield _Problem(place, "expected either depends_on or leads_to")
+
+
 def _expression_problems(value: Value, place: str) -> Iterator[_Problem]:
     if isinstance(value, str):
         yield from _path_problems(value, place)
@@ -221,16 +263,22 @@ def _expression_problems(value: Value, place: str) -> Iterator[_Problem]:
     if len(origins) != 1:
         yield _Problem(place, f"expected exactly one of {', '.join(_ORIGINS)}")
         return
-    for name in ("path", "latest", "earliest", "nth"):
-        yield from _path_problems(getattr(value, name), f"{place}/{name}")
-    for path in () if value.format is None else placeholders(value.format):
-        yield from _path_problems(path, f"{place}/format")
-    for path in (*(value.newest or {}).values(), *(value.has or ())):
-        yield from _path_problems(path, place)
-    for position, inner in enumerate(value.first or ()):
-        yield from _expression_problems(inner, f"{place}/first/{position}")
+    for key, path in _paths_in(value):
+        yield from _path_problems(path, f"{place}{key}")
+    for name in ("first", "join"):
+        for position, inner in enumerate(getattr(value, name) or ()):
+            yield from _expression_problems(inner, f"{place}/{name}/{position}")
     if value.match is not None:
         yield from _pattern_problems(value.match, f"{place}/match", groups=1)
+
+
+def _paths_in(value: Expression) -> Iterator[tuple[str, str | None]]:
+    for name in ("path", "latest", "earliest", "nth"):
+        yield f"/{name}", getattr(value, name)
+    yield from (("/format", path) for path in placeholders(value.format or ""))
+    yield from (("", path) for path in (*(value.newest or {}).values(), *(value.has or ())))
+    if value.lookup is not None:
+        yield from ((f"/lookup/{name}", getattr(value.lookup, name)) for name in ("list", "key", "value"))
 
 
 def _pattern_problems(pattern: str, place: str, groups: int | None = None) -> Iterator[_Problem]:

@@ -1,4 +1,5 @@
-"""Paths into rows and documents: `a.b.0.c`, with `*`, `-1`, `$`, `@key`, `@position` and `{x}`."""
+"""Paths into rows and documents: `a.b.0.c`, with `*`, `-1`, `$`, `@key`, `@position`, `@next`, `@above`,
+`@number` and `{x}`."""
 
 from __future__ import annotations
 
@@ -27,6 +28,11 @@ class Record:
     position: int | None = None
     before: tuple[Any, ...] = ()
     """Entries that were walked before this one."""
+    following: Any = None
+    """The entry that is walked behind this one."""
+    above: Any = None
+    """The entry of the list around the list that this one is in."""
+    number: int | None = None
 
 
 @lru_cache(maxsize=4096)
@@ -77,6 +83,13 @@ def walk(record: Record, path: str) -> Iterator[tuple[str | None, Any]]:
     value = record.value
     if steps and steps[0] == "$":
         value, steps = record.root, steps[1:]
+    elif steps and steps[0] == "@next":
+        value, steps = record.following, steps[1:]
+    elif steps and steps[0] == "@above":
+        value, steps = record.above, steps[1:]
+    elif steps == ("@number",):
+        yield None, record.number
+        return
     elif steps == ("@key",):
         yield None, record.key
         return
@@ -90,6 +103,18 @@ def walk(record: Record, path: str) -> Iterator[tuple[str | None, Any]]:
             return
         filled.append(text)
     yield from _go(record.key, value, filled)
+
+
+def entries(record: Record, path: str) -> Iterator[tuple[str | None, Any, Any]]:
+    """Keys and values that a path leads to, and the entry of the list around theirs; in their order."""
+    steps = steps_of(path)
+    stars = [number for number, step in enumerate(steps) if step == "*"]
+    if len(stars) < 2:
+        yield from ((key, value, None) for key, value in walk(record, path))
+        return
+    outer, inner = ".".join(steps[: stars[-2] + 1]), ".".join(steps[stars[-2] + 1 :])
+    for _, above in walk(record, outer):
+        yield from ((key, value, above) for key, value in walk(Record(above, record.root), inner))
 
 
 def _go(key: str | None, value: Any, steps: list[str]) -> Iterator[tuple[str | None, Any]]:

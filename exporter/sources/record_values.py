@@ -14,7 +14,7 @@ from exporter.domain.status import Status, status_of_word
 from exporter.domain.text import clean_name
 from exporter.sources.fields import cleaned, label_of, object_of, shown, text_of, whole
 from exporter.sources.lifecycle import Standing
-from exporter.sources.mapping import ErrorMap, ExecutionMap, Mapping, Read, StageMap, Value
+from exporter.sources.mapping import ErrorMap, ExecutionMap, GraphMap, Mapping, Read, StageMap, Value
 from exporter.sources.paths import Record
 from exporter.sources.values import BadValue, evaluate, json_ready, moment, number
 
@@ -42,7 +42,7 @@ class Values:
         fields: dict[str, Any] = dict(self.common_of(mapped, record))
         for name in mapped.__struct_fields__:
             value = getattr(mapped, name)
-            if name in fields or value is None:
+            if name in fields or value is None or name == "so_far" or isinstance(value, GraphMap):
                 continue
             if isinstance(value, ErrorMap):
                 found: Any = self.error_of(value, record)

@@ -13,7 +13,6 @@ from typing import Protocol
 from sqlalchemy.exc import SQLAlchemyError
 
 from exporter.domain.events import Event
-from exporter.ingest.llm.prices import PriceList, priced
 from exporter.sources.batch import Away, Batch
 from exporter.sources.cursor import Memory
 from exporter.sources.source import Source
@@ -45,6 +44,10 @@ class Observer(Protocol):
     def source_down(self, source: str, reason: str) -> None: ...
 
 
+Taken = Callable[[Sequence[Event]], list[Event]]
+"""What is done to events on their way in."""
+
+
 class Sources:
     """The sources of a server. `start` begins to read, `stop` ends after the batch under way."""
 
@@ -54,15 +57,14 @@ class Sources:
         store: Store,
         observer: Observer,
         now: Callable[[], float] = time.time,
-        *,
-        prices: PriceList | None = None,
+        taken: Taken = list,
     ) -> None:
         self._stop = threading.Event()
         memory = Cursors(store.engine)
         for one in sources:
             observer.source_known(one.name)
         self.loops = [
-            Loop(one, store.writer, memory, observer, stop=self._stop, now=now, prices=prices)
+            Loop(one, store.writer, memory, observer, stop=self._stop, now=now, taken=taken)
             for one in sources
         ]
         self._threads = [
@@ -96,7 +98,7 @@ class Loop:
         *,
         stop: threading.Event,
         now: Callable[[], float],
-        prices: PriceList | None = None,
+        taken: Taken,
     ) -> None:
         self.source = source
         self._writer = writer
@@ -104,7 +106,7 @@ class Loop:
         self._observer = observer
         self._stop = stop
         self._now = now
-        self._prices = prices
+        self._taken = taken
         self._failures = 0
         self._complained: dict[str, float] = {}
 
@@ -122,7 +124,7 @@ class Loop:
         """Read once what is new; returns the seconds to wait."""
         name = self.source.name
         try:
-            self._read()
+            far = self._read()
         except Unavailable as error:
             # The exporter's own trouble: it says nothing about the source, and the writer tells of it.
             if self._may_complain("commit"):
@@ -150,27 +152,34 @@ class Loop:
             self._complained.clear()
         self._failures = 0
         self._observer.source_up(name, self._now())
+        if far < 1:
+            self._observer.source_read(name, 0, 0, far)
         return self.source.every
 
-    def _read(self) -> None:
+    def _read(self) -> float:
+        """Read a round; how far through the source it came."""
         read_at = datetime.fromtimestamp(self._now(), UTC)
         told_at, rows = self._now(), 0
+        far: dict[str, float] = {}
         with closing(self.source.reader.batches(self._memory, read_at)) as batches:  # type: ignore[type-var]
             for batch in batches:
                 self._take(batch)
                 rows += batch.rows
+                if batch.done is not None:
+                    far[batch.read] = batch.done
                 if batch.done is not None and self._now() - told_at > 10:
                     told_at = self._now()
                     extra = {"source": self.source.name, "read": batch.read, "rows": rows}
                     log.info("reading", extra={**extra, "done": f"{batch.done:.0%}"})
                 if self._stop.is_set():
-                    return
+                    break
+        return min(far.values(), default=1.0)
 
     def _take(self, batch: Batch) -> None:
-        fresh = priced(self.source.fresh(batch.events), self._prices)
+        fresh = self.source.fresh(batch.events)
         for start in range(0, len(fresh), GROUP):
             part: list[Event] = fresh[start : start + GROUP]
-            self._writer.submit(part).result()
+            self._writer.submit(self._taken(part)).result()
             self.source.sent(part)
         self._observer.source_read(self.source.name, batch.rows, len(batch.problems), batch.done)
         if batch.problems:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
 
-from exporter.sources.batch import Batch, Missing
+from exporter.sources.batch import Away, Batch, Changed, Missing
 from exporter.sources.cursor import Memory, Position
 from exporter.sources.database import Database
 from exporter.sources.folder_reader import changed_files
@@ -56,6 +58,9 @@ class SqlReader:
             except Missing:
                 if not read.optional:
                     raise
+            except Changed:
+                log.debug("the owner wrote meanwhile", extra={"source": self._source, "read": read.name})
+                continue
             except Overtaken:
                 log.debug("another replica was faster", extra={"source": self._source, "read": read.name})
             self._last[read.name] = read_at
@@ -190,17 +195,35 @@ def _files(turn: Turn, beside: Database) -> Iterator[Batch]:
     for name in position.seen.keys() - files.keys():
         del position.seen[name]
     todo = [name for name, stamp in files.items() if position.seen.get(name, [])[:2] != stamp]
+    unread: Away | None = None
     for number, name in enumerate(todo):
-        database = Database(f"sqlite:///{folder / name}")
-        one = Turn(turn.read, Pages(database, turn.read), turn.translator, position, turn.read_at, f"{name} ")
-        *_, after = position.seen.get(name, [0])
-        while (page := one.pages.after((after,))).rows:
-            yield one.take(page.rows, (number + 1) / len(todo))
-            after = one.pages.place(page.rows[-1])[0]
-            if page.is_last:
-                break
-        database.close()
+        try:
+            after = yield from _file(turn, folder / name, name, (number + 1) / len(todo))
+        except (Changed, Missing) as error:
+            # Its owner is just making it, or writing: it will be looked at again.
+            unread = error
+            continue
         position.seen[name] = [*files[name], after]
         if number % 100 == 99:
             position.save()
     position.save()
+    if unread is not None and not position.seen:
+        raise unread
+
+
+def _file(turn: Turn, file: Path, name: str, done: float) -> Generator[Batch, None, Any]:
+    """Rows of one database behind the last one taken; returns the last one now."""
+    database = Database(f"sqlite:///{file}")
+    one = Turn(
+        turn.read, Pages(database, turn.read), turn.translator, turn.position, turn.read_at, f"{name} "
+    )
+    *_, after = turn.position.seen.get(name, [0])
+    try:
+        while (page := one.pages.after((after,))).rows:
+            yield one.take(page.rows, done)
+            after = one.pages.place(page.rows[-1])[0]
+            if page.is_last:
+                break
+    finally:
+        database.close()
+    return after

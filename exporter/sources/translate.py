@@ -15,10 +15,11 @@ from exporter.domain.identity import event_identity
 from exporter.domain.schedule import BadSchedule
 from exporter.domain.status import FINAL, Status
 from exporter.domain.text import clean_name
-from exporter.sources.fields import after_quiet, fits, kind_of, made, whole, with_schedule
+from exporter.sources.fields import after_quiet, fits, kind_of, made, whole, with_rule, with_schedule
+from exporter.sources.graph import graph
 from exporter.sources.lifecycle import Sign, steps
-from exporter.sources.mapping import Emit, ExecutionMap, StageMap, StreamMap
-from exporter.sources.paths import BadPath, Record, walk
+from exporter.sources.mapping import Emit, ExecutionMap, PipelineMap, StageMap, StreamMap
+from exporter.sources.paths import BadPath, Record, entries
 from exporter.sources.record_values import Values
 from exporter.sources.values import BadValue, moment, number
 
@@ -47,11 +48,21 @@ _PLAIN: dict[str, type[Payload]] = {
 _COUNTS = ("input_tokens", "output_tokens", "cached_tokens", "valid", "invalid", "bytes", "attempt")
 
 
+@dataclass(frozen=True, slots=True)
+class Total:
+    """What went through a stream since a beginning."""
+
+    payload: e.StreamMeasured
+    time: datetime
+    counter: str
+
+
 @dataclass(slots=True)
 class Told:
-    """What rows told: events, whether something in them may still change, and what could not be read."""
+    """What rows told: events, totals, whether something in them may still change, and what could not be read."""
 
     events: list[Event] = field(default_factory=list)
+    totals: list[Total] = field(default_factory=list)
     is_open: bool = False
     problems: list[str] = field(default_factory=list)
 
@@ -84,14 +95,23 @@ class Translator(Values):
         if emit.each is None:
             found = [whole]
         else:
-            entries = list(walk(whole, emit.each))
-            if len(entries) == 1 and isinstance(entries[0][1], list):
-                entries = [(str(number_), entry) for number_, entry in enumerate(entries[0][1])]
+            listed = list(entries(whole, emit.each))
+            if len(listed) == 1 and isinstance(listed[0][1], list):
+                listed = [(str(number_), entry, None) for number_, entry in enumerate(listed[0][1])]
             if emit.newest_first:
-                entries.reverse()
+                listed.reverse()
+            values = [entry for _, entry, _ in listed]
             found = [
-                Record(entry, value, key, position, tuple(before for _, before in entries[:position]))
-                for position, (key, entry) in enumerate(entries)
+                Record(
+                    entry,
+                    value,
+                    key,
+                    position,
+                    tuple(values[:position]),
+                    values[position + 1] if position + 1 < len(values) else None,
+                    above,
+                )
+                for position, (key, entry, above) in enumerate(listed)
             ]
         return (record for record in found if fits(emit, record))
 
@@ -103,6 +123,10 @@ class Translator(Values):
         elif emit.stream is not None:
             payload, time = self.measurement(emit.stream, record)
             at = time or read_at
+            if emit.stream.so_far is not None:
+                counter = self.value_of(emit.stream.so_far, record)
+                told.totals.append(Total(payload, at, "" if counter is None else str(counter)))
+                return
             place = row if time is not None else f"{row}/{read_at.isoformat()}"
             content = msgspec.json.encode(payload, order="deterministic").decode()
             told.events.append(self._event(payload, at, "stream", place, str(record.position), content))
@@ -210,19 +234,21 @@ class Translator(Values):
         mapped, type_ = getattr(emit, kind), _PLAIN[kind]
         fields = self.fields_of(mapped, record)
         time = fields.pop("time", None)
-        if type_ is e.PipelineDeclared:
+        if isinstance(mapped, PipelineMap):
             with_schedule(fields)
+            if mapped.stages is not None:
+                fields["stages"] = graph(self, mapped.stages, record)
         if type_ is e.StageSettled:
             word = str(fields["status"])
             status = self.status_of(word)
             if status not in FINAL:
                 return
             fields |= {"status": status.value, "source_status": clean_name(word, 128)}
-        if "rule" in fields:
-            fields["rules"] = {clean_name(str(fields.pop("rule"))): whole(fields.pop("failures", 0))}
         for name in _COUNTS:
             if name in fields:
                 fields[name] = whole(fields[name])
+        if type_ is e.RecordsChecked:
+            with_rule(fields)
         payload = made(type_, fields)
         at = read_at if time is None else moment(time, self.zone)
         content = msgspec.json.encode(payload, order="deterministic").decode()
@@ -232,7 +258,7 @@ class Translator(Values):
 
     def _event(self, payload: Payload, time: datetime, *told: str) -> Event:
         identity = event_identity(f"source\x1f{self.source}", "\x1f".join((self.read.name, *told)))
-        return Event(identity, time, self.mapping.system, self.source, payload)
+        return Event(identity, time, self.mapping.system, self.mapping.namespace or self.source, payload)
 
     def sum_event(self, payload: e.StreamMeasured, time: datetime, *told: str) -> Event:
         """What a stretch of rows adds up to; `told` names the stretch."""

@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from exporter.domain.times import EARLIEST, LATEST, from_micros
-from exporter.sources.mapping import Expression, Value
+from exporter.sources.mapping import Expression, Lookup, Value
 from exporter.sources.paths import Record, fill, first, walk
 
 _PARTS = re.compile(r"(\.\d{6})\d+")
@@ -30,12 +30,19 @@ def evaluate(value: Value, record: Record, zone: tzinfo) -> Any:
     if value.has is not None and any(first(record, path) is None for path in value.has):
         return None
     found = _origin(value, record, zone)
-    if value.match is not None and found is not None:
+    if found is None:
+        return None
+    if value.match is not None and value.latest is None and value.earliest is None:
         found = _matched(value.match, found)
     if value.words is not None and found is not None:
         found = value.words.get(str(found), found)
+    if value.lookup is not None and found is not None:
+        found = _looked_up(value.lookup, found, record)
     if value.scale is not None and found is not None:
         found = number(found) * value.scale
+    if value.plus is not None and found is not None:
+        found = number(found) + value.plus
+        found = int(found) if found == int(found) else found
     if value.minus is not None and found is not None:
         less = evaluate(value.minus, record, zone)
         found = moment(found, zone) - timedelta(seconds=min(1e9, 0.0 if less is None else number(less)))
@@ -51,6 +58,9 @@ def _origin(value: Expression, record: Record, zone: tzinfo) -> Any:  # noqa: PL
         return fill(value.format, record)
     if value.first is not None:
         return next((f for f in (evaluate(v, record, zone) for v in value.first) if f is not None), None)
+    if value.join is not None:
+        parts = [evaluate(inner, record, zone) for inner in value.join]
+        return None if any(part is None for part in parts) else "".join(str(part) for part in parts)
     if value.nth is not None:
         mine = first(record, value.nth)
         others = (Record(entry, record.root) for entry in record.before)
@@ -59,7 +69,10 @@ def _origin(value: Expression, record: Record, zone: tzinfo) -> Any:  # noqa: PL
         return _newest(value.newest, record, zone)
     path = value.latest if value.latest is not None else value.earliest
     assert path is not None
-    times = [moment(plain(told), zone) for _, told in walk(record, path) if told is not None]
+    told = [plain(told) for _, told in walk(record, path)]
+    if value.match is not None:
+        told = [None if one is None else _matched(value.match, one) for one in told]
+    times = [moment(one, zone) for one in told if one is not None]
     if not times:
         return None
     return max(times) if value.latest is not None else min(times)
@@ -69,6 +82,18 @@ def _newest(words: Mapping[str, str], record: Record, zone: tzinfo) -> str | Non
     told = {word: plain(first(record, path)) for word, path in words.items()}
     times = {word: moment(found, zone) for word, found in told.items() if found is not None}
     return max(times, key=lambda word: times[word], default=None)
+
+
+def _looked_up(lookup: Lookup, found: Any, record: Record) -> Any:
+    """What is told elsewhere of a value, or of each of several; None where nothing is."""
+    if isinstance(found, list):
+        told = [_looked_up(lookup, one, record) for one in found]
+        return [one for one in told if one is not None] or None
+    for _, entry in walk(record, lookup.list):
+        there = Record(entry, record.root)
+        if first(there, lookup.key) == found:
+            return plain(first(there, lookup.value))
+    return None
 
 
 def _matched(pattern: str, found: Any) -> Any:

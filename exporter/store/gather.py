@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct, field
-from sqlalchemy import delete, select
+from sqlalchemy import ColumnElement, and_, delete, func, select, update
 
 from exporter.domain.events import Event, ExecutionFinished, StagePayload
 from exporter.domain.identity import event_identity, execution_id
@@ -30,12 +30,15 @@ PATIENCE = timedelta(seconds=10)
 """How long a span waits for its parent before it is shown without."""
 
 QUIET = timedelta(minutes=10)
-"""Silence after which an execution whose end nothing tells is over."""
+"""Silence after which an execution whose end nothing tells is over, if its dialect says that silence proves that."""
 
 KEPT = timedelta(days=1)
 """How long spans are kept for others to refer to."""
 
 STEP = 200
+AT_ONCE = 2000
+"""Spans told in one transaction, so that nobody waits long for it; the keeper tells the rest."""
+
 DEEPEST = 256
 """Generations of spans looked through at once; a cycle has no end."""
 
@@ -139,6 +142,7 @@ class _Gathering:
         self.events: list[Event] = []
         self.withdrawn: list[tuple[str, Told]] = []
         self.outdated: list[bytes] = []
+        self.told = 0
 
     # Rows
 
@@ -193,45 +197,67 @@ class _Gathering:
     # Telling
 
     def _tell_all(self, rows: list[SpanRow], *, orphans: bool = False) -> None:
-        """Tell spans and, generation by generation, those that waited for them."""
+        """Tell spans and, generation by generation, those that waited for them, as many as may be told at once."""
         for _ in range(DEEPEST):
-            changed = [row for row in rows if self._read(row, orphan=orphans)]
+            changed = []
+            for row in rows:
+                if self.told >= AT_ONCE:
+                    self._defer(row)
+                elif self._read(row, orphan=orphans):
+                    self.told += 1
+                    changed.append(row)
             if not changed:
                 return
             rows, orphans = self._waiting(changed), False
+
+    def _defer(self, row: SpanRow) -> None:
+        """Leave a span to the keeper, as its next."""
+        if row.span is not None and row.state != SETTLED:
+            row.due_at, row.dirty = self.work.now - 1, True
 
     def _waiting(self, changed: list[SpanRow]) -> list[SpanRow]:
         """Spans that may mean something else now."""
         keys = list({row.key for row in changed})
         table = schema.spans
-        for values in select_in(self.work.connection, table, "parent_key", keys):
-            if values[3] != SETTLED:
-                self._take(values)
+        if not self._left_to_keeper(table.c.parent_key.in_(keys)):
+            for values in select_in(self.work.connection, table, "parent_key", keys):
+                if values[3] != SETTLED:
+                    self._take(values)
         found = [row for key in keys for row in self.below.get(key, ()) if row.state != SETTLED]
         for row in changed:
             if not row.parent_key:
                 self.roots.pop(row.key[:16], None)
-                found += self._of_trace(row.key[:16], PROVISIONAL)
+                found += self._provisional(row.key[:16])
                 continue
             above = self._row(row.parent_key, row.started)
             if above is not None and above.state == HELD and not above.parent_key:
                 found.append(above)
         return list({(row.key, row.started): row for row in found}.values())
 
-    def _of_trace(self, trace: bytes, state: int) -> list[SpanRow]:
+    def _provisional(self, trace: bytes) -> list[SpanRow]:
         table = schema.spans
-        query = select(table).where(
-            table.c.key >= trace + bytes(8), table.c.key <= trace + b"\xff" * 8, table.c.state == state
-        )
-        for values in self.work.connection.execute(query):
-            self._take(tuple(values))
+        of_trace = and_(table.c.key >= trace + bytes(8), table.c.key <= trace + b"\xff" * 8)
+        shown = and_(of_trace, table.c.state == PROVISIONAL)
+        if not self._left_to_keeper(shown):
+            for values in self.work.connection.execute(select(table).where(shown)):
+                self._take(tuple(values))
         return [
             row
             for key, rows in self.rows.items()
             if key[:16] == trace
             for row in rows.values()
-            if row.state == state
+            if row.state == PROVISIONAL
         ]
+
+    def _left_to_keeper(self, which: ColumnElement[bool]) -> bool:
+        """Whether stored spans are too many to be told at once: then the keeper does, and they are not even loaded."""
+        table = schema.spans
+        untold = and_(which, table.c.state != SETTLED)
+        number = self.work.connection.scalar(select(func.count()).select_from(table).where(untold))
+        if number is None or number <= AT_ONCE:
+            return False
+        self.work.connection.execute(update(table).where(untold).values(due_at=self.work.now - 1))
+        return True
 
     def _read(self, row: SpanRow, *, orphan: bool = False) -> bool:
         """Tell a span, if its meaning is known; whether that changed."""
@@ -345,8 +371,8 @@ class _Gathering:
         run.ended = max(run.ended, span.end)
         run.arrived_at = self.work.now
         run.counted = run.counted or tally.counted
-        if tally.quiet or run.due_at is not None:
-            run.due_at = self.work.now + self.gatherer.quiet
+        awaited = run.failed > 0 if tally.quiet_failure else tally.quiet or run.due_at is not None
+        run.due_at = self.work.now + self.gatherer.quiet if awaited else None
 
     def conclude_silent(self) -> None:
         """End executions that fell silent."""
@@ -355,12 +381,12 @@ class _Gathering:
         for values in self.work.connection.execute(query):
             run = self.runs.setdefault(values[0], _stored_run(values))
             run.due_at = None
-            self.events.append(_end(run))
+            self.events.append(_end(run, conclusive=True))
 
     def give_up(self) -> None:
         """Tell spans that waited long enough, the highest of those that wait first."""
         table = schema.spans
-        query = select(table).where(table.c.due_at < self.work.now).order_by(table.c.due_at).limit(STEP)
+        query = select(table).where(table.c.due_at < self.work.now).order_by(table.c.due_at).limit(STEP * 5)
         waited = [self._take(tuple(values)) for values in self.work.connection.execute(query)]
         highest: dict[tuple[bytes, int], SpanRow] = {}
         for row in waited:
@@ -368,7 +394,8 @@ class _Gathering:
             highest[top.key, top.started] = top
         self._tell_all(list(highest.values()), orphans=True)
         for row in [*waited, *highest.values()]:
-            if row.state == HELD:  # in a cycle of parents, or told by nothing at all
+            if row.due_at is not None and row.due_at != self.work.now - 1:
+                # In a cycle of parents, told by nothing at all, or told before as it is.
                 row.due_at, row.dirty = None, True
 
     def _highest(self, row: SpanRow) -> SpanRow:
@@ -453,11 +480,15 @@ def _attempt_key(event: Event) -> str | None:
     return str(payload.attempt or 1)
 
 
-def _end(run: Run) -> Event:
-    """An execution is over, by what its parts told."""
+def _end(run: Run, *, conclusive: bool = False) -> Event:
+    """An execution is over, by what its parts told. `conclusive`: parts that are told later do not begin it anew."""
     status = Status.FAILED if run.failed > 0 else Status.SUCCEEDED
     identity = event_identity("otlp-end", f"{run.execution_id}\x1f{run.ended}\x1f{status}")
     finished = ExecutionFinished(
-        pipeline=run.pipeline, environment=run.environment, execution=run.external_id, status=status
+        pipeline=run.pipeline,
+        environment=run.environment,
+        execution=run.external_id,
+        status=status,
+        conclusive=conclusive,
     )
     return Event(identity, from_micros(run.ended), run.source, run.namespace, finished)

@@ -39,6 +39,12 @@ BACK = 30 * SECOND
 STEP = 200
 """Rows worked on in one transaction."""
 
+DUE = 100
+"""Events of spans that waited, after which there are likely to be more."""
+
+PAUSE = 0.01
+"""Seconds in which whoever waits for its turn gets it."""
+
 log = logging.getLogger(__name__)
 
 
@@ -83,7 +89,8 @@ class Keeper:
             pass
         gatherer = self.writer.gatherer
         if gatherer is not None:
-            self._turn(lambda work: take_due(work, gatherer))
+            while self._turn(lambda work: take_due(work, gatherer)) >= DUE and not self._stop.wait(PAUSE):
+                pass
         while self._retention.step(engine, limits, now) and not self._stop.is_set():
             pass
 

@@ -12,6 +12,8 @@ import selectors
 import time
 from collections import deque
 
+from exporter.wrapper.signals import Signals
+
 MOST_BYTES = 64 << 10
 """Bytes remembered of each stream."""
 NAMES = {1: "stdout", 2: "stderr"}
@@ -52,11 +54,14 @@ class Stream:
 class Output:
     """The streams of one attempt. `arguments`: for `Popen`."""
 
-    def __init__(self) -> None:
+    def __init__(self, signals: Signals) -> None:
         self.arguments: dict[str, int] = {}
         self.streams: list[Stream] = []
-        self.selector = selectors.DefaultSelector()
-        piped = [number for number in (1, 2) if _is_open(number) and not os.isatty(number)]
+        self._signals = signals
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(signals.read_end, selectors.EVENT_READ)
+        self._open: list[Stream] = []
+        piped = [number for number in (1, 2) if _is_given(number) and not os.isatty(number)]
         shared = len(piped) == 2 and os.path.sameopenfile(1, 2)
         for number in piped:
             if shared and self.streams:
@@ -64,38 +69,65 @@ class Output:
                 continue
             stream = Stream(number, "output" if shared else NAMES[number])
             self.streams.append(stream)
+            self._open.append(stream)
             self.arguments[NAMES[number]] = stream.write_end
-            self.selector.register(stream.read_end, selectors.EVENT_READ, stream)
+            self._selector.register(stream.read_end, selectors.EVENT_READ, stream)
 
     def started(self) -> None:
         """The command has its ends of the pipes; ours would keep them open."""
         for stream in self.streams:
             os.close(stream.write_end)
 
-    def turn(self, seconds: float | None) -> bool:
-        """Pass on what comes within the time; False if nothing came."""
-        found = self.selector.select(seconds)
-        for key, _ in found:
+    def close(self) -> None:
+        """Let go of our ends of the pipes."""
+        for stream in self._open:
+            os.close(stream.read_end)
+        self._open.clear()
+        self._selector.close()
+
+    def turn(self, seconds: float | None) -> None:
+        """Pass on what comes within the time; a signal ends the wait."""
+        for key, _ in self._selector.select(seconds):
             if not isinstance(key.data, Stream):
-                os.read(key.fd, 4096)  # a signal came
+                self._signals.seen()
             elif not key.data.pass_on():
-                self.selector.unregister(key.data.read_end)
+                self._selector.unregister(key.data.read_end)
                 os.close(key.data.read_end)
-        return bool(found)
+                self._open.remove(key.data)
+
+    def pass_all_on(self) -> None:
+        """Pass on what comes until nobody may write any more; for a process that does nothing else."""
+        with selectors.DefaultSelector() as selector:  # the other one is shared with the process that forked
+            for stream in self._open:
+                selector.register(stream.read_end, selectors.EVENT_READ, stream)
+            while selector.get_map():
+                for key, _ in selector.select():
+                    if not key.data.pass_on():
+                        selector.unregister(key.fileobj)
+                        os.close(key.data.read_end)
 
     @property
     def is_open(self) -> bool:
         """Whether somebody may still write."""
-        return any(isinstance(key.data, Stream) for key in self.selector.get_map().values())
+        return bool(self._open)
 
     def lines(self, most: int) -> list[tuple[str, str]]:
         """The last lines with the names of their streams."""
         return [(stream.name, line) for stream in self.streams for line in stream.lines(most)]
 
 
-def _is_open(number: int) -> bool:
-    try:
-        os.fstat(number)
-    except OSError:
-        return False
-    return True
+def fill_closed() -> None:
+    """Put something in the place of standard streams that are closed, lest a file or socket of ours gets there.
+
+    The command finds them closed all the same, as it does not inherit what is put there.
+    """
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+
+
+def _is_given(number: int) -> bool:
+    """Whether a stream was open when this process started."""
+    return os.get_inheritable(number)

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import os
-import selectors
 import signal
 import subprocess
+import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from types import FrameType
-from typing import Any
 
 from exporter.wrapper import memory
+from exporter.wrapper.lock import Lock
 from exporter.wrapper.output import Output
+from exporter.wrapper.signals import Signals, at_terminal
 
-PASSED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
-ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 NOT_FOUND, NOT_EXECUTABLE, TIMED_OUT = 127, 126, 124
 """Exit codes: the first two as in shells, the third as in timeout(1)."""
 LINGER = 1.0
@@ -35,70 +32,92 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How an attempt ended. `code`: for the shell; `asked`: the signal by which the wrapper was told to end."""
+    """How an attempt ended. `code`: for the shell; `asked`: the signal by which the wrapper was told to end.
+
+    `memory_kills`: how many processes of the cgroup the kernel killed meanwhile for want of memory.
+    """
 
     code: int
     signal: int | None = None
     asked: int | None = None
     timed_out: bool = False
-    out_of_memory: bool = False
+    memory_kills: int = 0
     refusal: OSError | None = None
     lines: list[tuple[str, str]] = field(default_factory=list)
 
+    @property
+    def out_of_memory(self) -> bool:
+        """Whether it was the command, or the last one of a shell, that the kernel killed for want of memory."""
+        return self.memory_kills > 0 and self.code == 128 + signal.SIGKILL
+
 
 class Command:
-    """A command that is run once."""
+    """A command that is run once. `held`: the lock, which learns its process id, and stays with the wrapper alone."""
 
     def __init__(
-        self, words: Sequence[str], environ: Mapping[str, str], limits: Limits, keep: Sequence[int] = ()
+        self,
+        words: Sequence[str],
+        environ: Mapping[str, str],
+        limits: Limits,
+        signals: Signals,
+        held: Lock | None = None,
     ) -> None:
         self._words = list(words)
         self._environ = dict(environ)
         self._limits = limits
-        self._keep = tuple(keep)
+        self._signals = signals
+        self._held = held
         self._pid = 0
         self._status: int | None = None
-        self._asked: int | None = None
         self._timed_out = False
+        self._reaping = threading.RLock()
         # At a terminal the command stays in its process group: Ctrl-C and Ctrl-Z reach it from there.
-        self._at_terminal = any(_is_terminal(number) for number in (0, 1, 2))
+        self._at_terminal = at_terminal()
 
     def run(self, most_lines: int) -> Outcome:
         """Run it to its end."""
+        if (asked := self._signals.asked) is not None:
+            return Outcome(128 + asked, asked=asked)
         kills = memory.kills()
-        output = Output()
-        with self._signals(output):
-            try:
-                process = subprocess.Popen(
-                    self._words,
-                    env=self._environ,
-                    pass_fds=self._keep,
-                    process_group=None if self._at_terminal else 0,
-                    stdout=output.arguments.get("stdout"),
-                    stderr=output.arguments.get("stderr"),
-                )
-            except OSError as error:
-                output.started()
-                code = NOT_FOUND if isinstance(error, FileNotFoundError) else NOT_EXECUTABLE
-                return Outcome(code, refusal=error)
-            self._pid = process.pid
-            if self._asked is not None:
-                self._send(self._asked)  # it came while the command was being started
-            output.started()
-            self._arm(self._limits.timeout)
+        output = Output(self._signals)
+        try:
+            process = subprocess.Popen(
+                self._words,
+                env=self._environ,
+                process_group=None if self._at_terminal else 0,
+                stdout=output.arguments.get("stdout"),
+                stderr=output.arguments.get("stderr"),
+            )
+        except (OSError, ValueError) as error:
+            output.close()
+            return _not_started(error)
+        self._pid = process.pid
+        self._signals.receiver = self._pass_on
+        if self._signals.asked is not None:
+            self._send(self._signals.asked)  # it came while the command was being started
+        if self._held is not None:
+            self._held.names(process.pid)
+        output.started()
+        timer = self._timer(self._limits.timeout)
+        try:
             self._watch(output)
-            self._arm(None)
-        status = os.waitstatus_to_exitcode(self._status or 0)
-        process.returncode = status  # else it would wait for a process that is not there any more
+        finally:
+            self._signals.receiver = None
+            output.close()
+            if timer is not None:
+                timer.cancel()
+        process.returncode = os.waitstatus_to_exitcode(self._status or 0)  # else Popen would wait for it
+        return self._outcome(process.returncode, kills, output.lines(most_lines))
+
+    def _outcome(self, status: int, kills: int | None, lines: list[tuple[str, str]]) -> Outcome:
         after = memory.kills()
-        killed = status == -signal.SIGKILL or status == 128 + signal.SIGKILL
         return Outcome(
             TIMED_OUT if self._timed_out else status if status >= 0 else 128 - status,
             signal=-status if status < 0 else None,
-            asked=self._asked,
+            asked=self._signals.asked,
             timed_out=self._timed_out,
-            out_of_memory=killed and kills is not None and after is not None and after > kills,
-            lines=output.lines(most_lines),
+            memory_kills=0 if kills is None or after is None else max(after - kills, 0),
+            lines=lines,
         )
 
     def _watch(self, output: Output) -> None:
@@ -109,106 +128,68 @@ class Command:
         while output.is_open and time.monotonic() < deadline:
             output.turn(0.1)
         if output.is_open and os.getpid() != 1:
-            _leave_to_another(output)
+            self._leave_to_another(output)
 
     def _reap(self) -> None:
-        """Take note of every child that ended: as pid 1, orphans of others are among them."""
-        while True:
-            try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
-            except ChildProcessError:
-                return
-            if pid == 0:
-                return
-            if pid == self._pid:
-                self._status = status
+        """Take note of the command's end, and as pid 1 of that of orphans."""
+        with self._reaping:
+            while self._status is None:
+                try:
+                    pid, status = os.waitpid(-1 if os.getpid() == 1 else self._pid, os.WNOHANG)
+                except ChildProcessError:
+                    return
+                if pid == 0:
+                    return
+                if pid == self._pid:
+                    self._status = status
 
-    @contextmanager
-    def _signals(self, output: Output) -> Iterator[None]:
-        """Handle signals meanwhile; each also wakes the loop, by way of a pipe."""
-        read_end, write_end = os.pipe()
-        for end in (read_end, write_end):
-            os.set_blocking(end, False)
-        output.selector.register(read_end, selectors.EVENT_READ)
-        before: dict[signal.Signals, Any] = {}
-        for number in (*PASSED_ON, signal.SIGCHLD, signal.SIGALRM):
-            if signal.getsignal(number) is signal.SIG_IGN and number in PASSED_ON:
-                continue  # as under nohup: the command ignores it as well
-            before[number] = signal.signal(number, self._handle)
-        wakeup = signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
-        try:
-            yield
-        finally:
-            signal.set_wakeup_fd(wakeup)
-            for number, handler in before.items():
-                signal.signal(number, handler)
-            output.selector.unregister(read_end)
-            os.close(read_end)
-            os.close(write_end)
-
-    def _handle(self, number: int, _frame: FrameType | None) -> None:
-        if number == signal.SIGALRM:
-            self._overrun()
-        elif number != signal.SIGCHLD:
-            if number in ENDING:
-                self._asked = number
-            from_terminal = self._at_terminal and number in (signal.SIGINT, signal.SIGQUIT)
-            if not from_terminal:
-                self._send(number)
+    def _timer(self, seconds: float | None) -> threading.Timer | None:
+        """A thread, as this one may be waiting for whoever reads the output."""
+        if seconds is None:
+            return None
+        timer = threading.Timer(max(seconds, 1e-3), self._overrun)
+        timer.daemon = True
+        timer.start()
+        return timer
 
     def _overrun(self) -> None:
-        if self._timed_out:
-            self._send(signal.SIGKILL)
-        else:
+        with self._reaping:
+            if self._status is not None:
+                return
+            if self._timed_out:
+                self._send(signal.SIGKILL)
+                return
             self._timed_out = True
             self._send(signal.SIGTERM)
             self._send(signal.SIGCONT)
-            self._arm(self._limits.kill_after)
+        self._timer(self._limits.kill_after)
 
-    def _arm(self, seconds: float | None) -> None:
-        signal.setitimer(signal.ITIMER_REAL, 0 if seconds is None else max(seconds, 1e-3))
+    def _pass_on(self, number: int) -> None:
+        if not (self._at_terminal and number in (signal.SIGINT, signal.SIGQUIT)):
+            self._send(number)
 
     def _send(self, number: int) -> None:
-        if not self._pid or self._status is not None:
-            return
-        with contextlib.suppress(ProcessLookupError, PermissionError):
+        with self._reaping, contextlib.suppress(ProcessLookupError, PermissionError):
+            if self._status is not None:
+                return
             if self._at_terminal:
                 os.kill(self._pid, number)
             else:
                 os.killpg(self._pid, number)
 
-
-def wait(seconds: float) -> int | None:
-    """Wait; returns early with the signal if the wrapper is told to end meanwhile."""
-    asked: list[int] = []
-
-    def handle(number: int, _frame: FrameType | None) -> None:
-        asked.append(number)
-        raise InterruptedError
-
-    before = {number: signal.signal(number, handle) for number in ENDING}
-    try:
-        time.sleep(seconds)
-    except InterruptedError:
-        return asked[0]
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-    return None
+    def _leave_to_another(self, output: Output) -> None:
+        """What the command left in the background may still write: a process of its own passes that on."""
+        if os.fork() == 0:
+            try:
+                self._signals.forget()
+                if self._held is not None:
+                    os.close(self._held.descriptor)
+                output.pass_all_on()
+            finally:
+                os._exit(0)
 
 
-def _is_terminal(number: int) -> bool:
-    try:
-        return os.isatty(number)
-    except OSError:
-        return False
-
-
-def _leave_to_another(output: Output) -> None:
-    """What the command left in the background may still write: a process of its own passes that on."""
-    if os.fork() == 0:
-        try:
-            while output.is_open:
-                output.turn(None)
-        finally:
-            os._exit(0)
+def _not_started(error: OSError | ValueError) -> Outcome:
+    if not isinstance(error, OSError):
+        error = OSError(0, str(error))  # a NUL character among the words
+    return Outcome(NOT_FOUND if isinstance(error, FileNotFoundError) else NOT_EXECUTABLE, refusal=error)

@@ -35,7 +35,7 @@ def error_of(outcome: Outcome, timeout: float | None) -> dict[str, Any] | None:
     if outcome.timed_out:
         return {
             "type": "Timeout",
-            "message": f"it took longer than {timeout:g} seconds",
+            "message": f"it took longer than {timeout or 0:g} seconds",
             "category": "timeout",
         }
     if outcome.out_of_memory:
@@ -44,7 +44,11 @@ def error_of(outcome: Outcome, timeout: float | None) -> dict[str, Any] | None:
             "message": "killed by the kernel: out of memory",
             "category": "resource",
         }
-    return _of_code(outcome)
+    problem = _of_code(outcome)
+    if outcome.memory_kills:
+        # Which process that was is not known; the command's end may well come of it.
+        problem["message"] += f" (meanwhile the kernel killed {outcome.memory_kills} for want of memory)"
+    return problem
 
 
 def _of_code(outcome: Outcome) -> dict[str, Any]:

@@ -192,10 +192,6 @@ NOT_SHOWN = {
     "pipeline_execution_duration_baseline_runs",
     "pipeline_execution_earlier_duration_mad_seconds",
     "pipeline_stage_earlier_duration_mad_seconds",
-    # A part of the output tokens, which are shown.
-    "pipeline_llm_reasoning_tokens_total",
-    # A gap in the price file, for whoever keeps it: docs/opentelemetry.md has the query.
-    "pipeline_llm_unpriced_calls_total",
     # Shown as the lag, which is now minus the watermark.
     "pipeline_stream_watermark_timestamp_seconds",
 }

@@ -231,15 +231,22 @@ def test_dagster(sqlite_url: str) -> None:
         )
         assert tries(runs["etl_retry"]["stages"][("flaky",), None]) == ["failed", "succeeded"]
         assert statuses(runs["etl_fail"]["stages"]) == {"extract": "succeeded", "boom": "failed"}
+
+
+def test_silence_of_dagster_proves_a_failure_but_no_success(sqlite_url: str) -> None:
+    with gathered(sqlite_url) as store:
+        put_all(store, batches("dagster-otel"))
         store.store.pass_time(700)
         ends = {pipeline: run["status"] for (_, pipeline, _), run in store.rows().items()}
         assert ends == {
-            "etl": "succeeded",
-            "etl_retry": "succeeded",
+            "etl": "running",
+            "etl_retry": "running",
             "etl_fail": "failed",
-            "mapped": "succeeded",
-            "nested": "succeeded",
+            "mapped": "running",
+            "nested": "running",
         }
+        assert store.store.counter("pipeline_executions_total", "etl_fail") == {"failed": 1}
+        assert store.store.counter("pipeline_executions_total", "etl") == {}
 
 
 def test_celery(sqlite_url: str) -> None:
@@ -263,6 +270,29 @@ def test_celery(sqlite_url: str) -> None:
     }
     (flaky,) = [run for (_, pipeline, _), run in runs.items() if pipeline == "tasks.flaky"]
     assert tries(flaky["stages"][("tasks.flaky",), None]) == ["failed", "succeeded"]
+
+
+def test_celery_tasks_end_as_the_results_backend_says(sqlite_url: str) -> None:
+    """Chains, groups, chords, callbacks, retries, a time limit, tasks that are rejected, ignored, revoked."""
+    words = {"SUCCESS": "succeeded", "FAILURE": "failed", "STARTED": "skipped", "REVOKED": "queued"}
+    tasks = truth("celery-live")
+    runs = {run: found for (_, _, run), found in shown(sqlite_url, "celery-live").items()}
+    # The backend keeps only the start of an ignored task; no span tells of one that was revoked before it ran.
+    wanted = Counter(
+        (task["name"], words[task["status"]]) for task in tasks if task["status"] != "REVOKED"
+    ) + Counter((task["name"], "failed") for task in tasks for _ in range(task["retries"]))
+    found = Counter(
+        (path[-1], status)
+        for run in runs.values()
+        for (path, _), stage in run["stages"].items()
+        for status in tries(stage)
+    )
+    assert found == wanted
+    alone = [task for task in tasks if task["task_id"] in runs and len(runs[task["task_id"]]["stages"]) < 2]
+    assert len(alone) == 20
+    for task in alone:
+        ended = "succeeded" if task["name"] == "tasks.ignored" else words[task["status"]]
+        assert runs[task["task_id"]]["status"] == ended
 
 
 def test_metaflow(sqlite_url: str) -> None:

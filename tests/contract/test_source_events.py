@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
+from exporter.ingest.llm.calls import Calls
 from exporter.ingest.llm.prices import ModelPrice, PriceList
 from exporter.source_settings import SourceSetting
 from exporter.sources.source import Source, opened
@@ -71,7 +72,8 @@ def test_calls_of_language_models_are_priced_as_those_of_the_api_are(file: Path,
     call = {"provider": "openai", "request_model": "gpt-4o", "input_tokens": 1_000_000}
     file.write_text(event(1, "pipeline.llm.called", **call))
     prices = PriceList(currency="USD", models=[ModelPrice(model="gpt-*", input=2.5, output=10.0)])
-    with reading(sqlite_url, source("cloudevents", file.parent), prices=prices) as read:
+    taken = Calls(lambda: prices).taken
+    with reading(sqlite_url, source("cloudevents", file.parent), taken=taken) as read:
         read.round()
         with read.store.engine.connect() as connection:
             body = connection.execute(select(schema.events.c.body)).scalar_one()

@@ -416,3 +416,45 @@ def test_a_file_that_its_owner_writes_in_wal_mode_is_read_with_its_latest_rows(t
         assert file.with_name("p.sqlite3-wal").stat().st_size > 0
         assert ends(told(source("dsa110", file, sqlite=True)))["standard_imaging", "failed"] == 9
     owner.close()
+
+
+def assets_of_dagster(folder: Path) -> Source:
+    return source("dagster", copied("dagster_assets", folder) / "runs.db", sqlite=True)
+
+
+def test_dagsters_assets_are_artifacts_and_their_checks_are_rules(tmp_path: Path, sqlite_url: str) -> None:
+    of = assets_of_dagster(tmp_path)
+    assert problems(of) == []
+    events = [event.payload for event in told(of)]
+    # Dagster has them in the database of the run and once more in its index.
+    assert [(p.stage, p.name) for p in events if isinstance(p, e.ArtifactProduced)] == [
+        ("raw_orders", "raw_orders"),
+        ("order_totals", "order_totals"),
+    ]
+    assert [p.rules for p in events if isinstance(p, e.RecordsChecked)] == [
+        {"raw_orders:not_empty": 0},
+        {"order_totals:is_negative": 1},
+        {"order_totals:warns": 1},
+    ]
+    with reading(sqlite_url, of) as read:
+        read.round()
+        assert read.statuses("assets_job") == {"88c0f232-9d46-4e7c-848f-96ab24ff2c8a": "succeeded"}
+
+
+def test_an_event_database_that_dagster_is_just_making_holds_up_no_other(
+    tmp_path: Path, sqlite_url: str
+) -> None:
+    folder = copied("dagster_assets", tmp_path)
+    made = folder / "runs" / "00000000-0000-4000-8000-000000000000.db"
+    sqlite3.connect(made).close()
+    with reading(sqlite_url, source("dagster", folder / "runs.db", sqlite=True)) as read:
+        read.round()
+        assert read.metric("source_up", source="ours") == 1
+        assert len(read.stages("88c0f232-9d46-4e7c-848f-96ab24ff2c8a")) == 5
+
+
+def test_dagsters_error_messages_are_without_the_class_before_them() -> None:
+    events = [event.payload for event in told(over("dagster"))]
+    errors = {p.error.message for p in events if isinstance(p, e.StageFinished) and p.error is not None}
+    assert errors
+    assert not any(message.startswith("ValueError:") or message.endswith("\n") for message in errors)

@@ -14,12 +14,15 @@ from typing import Any
 
 @dataclass
 class JsonServer:
-    """`answers`: by path with query, a body, or a status with headers. Counts what was asked and unchanged."""
+    """`answers`: by path with query, a body, a status with headers and perhaps a body, or what makes one of these of
+    the authorization (of the body, if it is posted). Counts what was asked and unchanged.
+    """
 
     answers: dict[str, Any] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     unchanged: int = 0
     authorization: str | None = None
+    posted: dict[str, Any] = field(default_factory=dict)
     url: str = ""
 
 
@@ -32,17 +35,26 @@ def json_server(answers: Mapping[str, Any]) -> Iterator[JsonServer]:
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            told.asked.append(self.path)
             told.authorization = self.headers.get("Authorization")
             answer = told.answers.get(self.path, (404, {}))
-            status, headers = answer if isinstance(answer, tuple) else (200, {})
-            body = b"" if isinstance(answer, tuple) else self._body(answer)
+            self._answer(answer(told.authorization) if callable(answer) else answer)
+
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))))
+            told.posted[self.path] = body
+            answer = told.answers.get(self.path, (404, {}))
+            self._answer(answer(body) if callable(answer) else answer)
+
+        def _answer(self, answer: Any) -> None:
+            told.asked.append(self.path)
+            status, headers, *bodies = answer if isinstance(answer, tuple) else (200, {}, answer)
+            body = self._body(bodies[0]) if bodies else b""
             etag = f'"{sha256(body).hexdigest()[:16]}"'
             if status == 200 and self.headers.get("If-None-Match") == etag:
                 told.unchanged += 1
                 status, body = 304, b""
-            self.send_response(status)
-            for name, value in ({"ETag": etag} | headers).items():
+            self.send_response_only(status)
+            for name, value in ({"ETag": etag, "Date": self.date_time_string()} | headers).items():
                 self.send_header(name, value)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()

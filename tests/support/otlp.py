@@ -29,6 +29,7 @@ NAMES = [
         "dagster-otel",
         "genai",
         "metaflow-otel",
+        "oteljs",
         "prefect",
         "airflow3_otel",
     )

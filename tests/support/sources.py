@@ -19,12 +19,11 @@ from sqlalchemy import delete, func, select
 
 from exporter.domain.events import Event
 from exporter.exposition.own import OwnMetrics
-from exporter.ingest.llm.prices import PriceList
 from exporter.source_settings import SourceSetting
 from exporter.sources import mapping_file
 from exporter.sources.cursor import Forgetful
 from exporter.sources.mapping import Mapping
-from exporter.sources.service import Sources
+from exporter.sources.service import Sources, Taken
 from exporter.sources.source import Source, _reader, opened
 from exporter.store import Store, schema
 from exporter.store.limits import Limits
@@ -69,13 +68,11 @@ def problems(of: Source, read_at: datetime = READ_AT) -> list[str]:
 class Reading:
     """A store with its writer, and sources that are read into it one round at a time."""
 
-    def __init__(
-        self, store: Store, sources: Sequence[Source], own: OwnMetrics, prices: PriceList | None = None
-    ) -> None:
+    def __init__(self, store: Store, sources: Sequence[Source], own: OwnMetrics, taken: Taken = list) -> None:
         self.store = store
         self.own = own
         self.now = READ_AT.timestamp()
-        self.loops = Sources(sources, store, own, now=lambda: self.now, prices=prices).loops
+        self.loops = Sources(sources, store, own, now=lambda: self.now, taken=taken).loops
 
     def round(self, seconds: float = 30) -> list[float]:
         """Read each source once; how long each would wait now."""
@@ -123,13 +120,13 @@ class Reading:
 
 
 @contextmanager
-def reading(url: str, *sources: Source, prices: PriceList | None = None) -> Iterator[Reading]:
+def reading(url: str, *sources: Source, taken: Taken = list) -> Iterator[Reading]:
     """Sources over a store whose writer runs."""
     own = OwnMetrics(process=False)
     store = Store.open(url, Limits(), observer=own)
     store.writer.start()
     try:
-        yield Reading(store, sources, own, prices)
+        yield Reading(store, sources, own, taken)
     finally:
         store.writer.stop()
         for one in sources:

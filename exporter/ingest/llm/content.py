@@ -1,21 +1,28 @@
 """Prompts, answers and secrets in what instrumented programs send.
 
 Two of three dialects send prompts and answers without being asked. They are dropped at the door unless storing them was
-switched on (`--llm-content store`); what looks like a secret is taken out even then, and out of error messages always.
+switched on (`--llm-content store`), with what quotes them in names and errors; what looks like a secret is taken out
+even then.
 """
 
 from __future__ import annotations
 
 import re
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import msgspec
 from msgspec.structs import replace
 
+from exporter.domain.errors import ErrorDetail
+from exporter.domain.events import LlmCalled
 from exporter.domain.spans import Attributes, Span, SpanEvent
+from exporter.ingest.llm.quotes import Quotes, each_text, texts_in
+from exporter.ingest.llm.secrets import REMOVED, names_a_secret, without_secrets
 
 STORE = "store"
 DROP = "drop"
-REMOVED = "[secret removed]"
 
 _CONTENT = re.compile(
     r"^(?:gen_ai\.(?:input\.messages|output\.messages|system_instructions|tool\.definitions|prompt|completion"
@@ -31,33 +38,30 @@ _CONTENT_EVENT = re.compile(
     r"^gen_ai\.(?:content\.|choice|(?:system|user|assistant|tool)\.message|client\.inference)"
 )
 
-_SECRETS = re.compile(
-    "|".join(
-        (
-            r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)",
-            r"\b(?:AKIA|ASIA|AROA|AIDA)[0-9A-Z]{16}\b",
-            r"(?i:\b(?:aws_?)?secret_?(?:access_?)?key['\"]?\s*[:=]\s*['\"]?)[A-Za-z0-9/+=]{16,}",
-            r"\b(?:sk|pk|rk)[-_](?:[A-Za-z0-9]+[-_])*[A-Za-z0-9_\-]{16,}",
-            r"\b(?:ghp|gho|ghu|ghs|ghr|github_pat|glpat|xox[abprs])[-_][A-Za-z0-9_\-]{16,}",
-            r"\bAIza[0-9A-Za-z_\-]{35}\b",
-            r"\bhf_[A-Za-z0-9]{20,}\b",
-            r"\beyJ[A-Za-z0-9_\-]{8,}\.eyJ[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]*",
-            r"(?i:\b(?:bearer|basic)\s+)(?=[^\s]*[0-9=])[A-Za-z0-9._~+/\-]{8,}=*",
-            (
-                r"(?i:\b(?:api[-_ ]?key|x-api-key|auth[-_]?token|access[-_]?token|client[-_]?secret|passw(?:or)?d)"
-                r"['\"\\]*\s*[:=]\s*['\"\\]*)[^\s'\"\\,;&}]{6,}"
-            ),
-            r"(?<=://)[^/\s:@]+:[^/\s@]+(?=@)",
-        )
-    )
+_OF_MODELS = re.compile(
+    r"^(?:gen_ai|llm|openinference|traceloop|embedding|reranker|retrieval|pydantic_ai|langsmith|ai|tool_call)\."
+    r"|^(?:input|output)\.(?:value|mime_type)$"
 )
-_EMAIL = re.compile(r"\b[A-Za-z0-9._%+\-]{1,64}@[A-Za-z0-9.\-]{1,190}\.[A-Za-z]{2,24}\b")
+_PLAIN = re.compile(
+    r"^(?:gen_ai\.(?:operation\.name|system$|provider\.name|request\.model|response\.(?:model|id|finish_reasons)"
+    r"|output\.type|token\.type|usage\.|tool\.(?:name|type|call\.id)$|agent\.(?:name|id)$|workflow\.name"
+    r"|conversation\.id|data_source\.id|openai\.)"
+    r"|llm\.(?:system$|provider|model_name|request\.(?:type|model)|response\.model|token_count\.|usage\.|cost\.)"
+    r"|openinference\.span\.kind|(?:embedding|reranker)\.model_name|tool\.name$"
+    r"|traceloop\.(?:span\.kind|workflow\.name|entity\.(?:name|path|version))"
+    r"|(?:error|exception|service|deployment|server|network|thread|code|telemetry|process|host|k8s|container|cloud|otel"
+    r"|cicd|vcs|airflow|prefect|dagster|celery|(?:session|user)\.id|http\.(?:method|route|status_code)"
+    r"|http\.(?:request\.method|response\.status_code)|url\.(?:scheme|domain|path))\b)"
+)
+"""What spans of language models tell in words and may keep. Whatever else they tell may be a prompt by another name."""
 
+DEEPEST = 16
+"""Values within values that are looked through."""
 
-def without_secrets(text: str, *, emails: bool = False) -> str:
-    """A text with what looks like a secret taken out; addresses of people too, if asked."""
-    found = _SECRETS.sub(REMOVED, text)
-    return _EMAIL.sub("[address removed]", found) if emails and "@" in found else found
+_ABOUT = frozenset({"error", "generation_info", "headers", "metadata", "response_metadata", "usage"})
+"""What requests and answers hold beside what was said: the message of an error is no prompt."""
+
+_PARAMETERS = ("llm.invocation_parameters", "embedding.invocation_parameters")
 
 
 def is_content(key: str) -> bool:
@@ -65,33 +69,171 @@ def is_content(key: str) -> bool:
     return _CONTENT.match(key) is not None
 
 
-def guarded(span: Span, *, store: bool, emails: bool = False) -> Span:
-    """The span as it may be kept."""
+def is_of_models(span: Span) -> bool:
+    """Whether a span was made by what instruments language models: calls, agents, tools, chains."""
+    return any(_OF_MODELS.match(key) for key in span.attributes)
 
-    def clean(value: Any) -> Any:
+
+class Guard:
+    """What may be kept. `store`: prompts and answers, too. `emails`: addresses of people go.
+
+    `named`: attributes that a mapping file asks for, which are kept whatever their names.
+    """
+
+    def __init__(
+        self, *, store: bool = False, emails: bool = False, named: frozenset[str] = frozenset()
+    ) -> None:
+        self._store = store
+        self._emails = emails
+        self._named = named
+
+    def spans(self, spans: Sequence[Span]) -> list[Span]:
+        """Spans as they may be kept. What one says is looked for in all of its trace that arrive together."""
+        if self._store:
+            return [self._without_secrets(span) for span in spans]
+        said: defaultdict[str, dict[str, None]] = defaultdict(dict)
+        dropped = [self._without_content(span, said[span.trace]) for span in spans]
+        quotes: dict[str, Quotes] = {}
+        for span in dropped:
+            if said[span.trace]:
+                quotes.setdefault(span.trace, Quotes()).look_at(_told(span))
+        for trace, found in quotes.items():
+            found.mark(said[trace])
+        return [self._without_secrets(_unquoted(span, quotes.get(span.trace))) for span in dropped]
+
+    def call(self, call: LlmCalled) -> LlmCalled:
+        """A call told as an event, as it may be kept."""
+        texts = {"prompt": call.prompt, "response": call.response, "template": call.template}
+        error, variables = call.error, call.variables
+        if error is not None and not self._store:
+            quotes = Quotes()
+            quotes.look_at([error.message, error.stacktrace or ""])
+            quotes.mark(_texts([*texts.values(), variables]))
+            error = _changed(error, quotes.removed)
+        return replace(
+            call,
+            **{key: self._clean(text) if text and self._store else None for key, text in texts.items()},
+            variables=self._value(variables) if self._store else None,
+            error=None if error is None else _changed(error, self._clean),
+        )
+
+    def _without_content(self, span: Span, said: dict[str, None]) -> Span:
+        strict = is_of_models(span)
+
+        def kept(attributes: Attributes) -> Attributes:
+            found: Attributes = {}
+            for key, value in attributes.items():
+                if key in _PARAMETERS:
+                    found[key] = _model_alone(value)
+                elif key not in self._named and (is_content(key) or (strict and _is_loose(key, value))):
+                    said.update(dict.fromkeys(_texts(value)))
+                else:
+                    found[key] = value
+            return found
+
+        def of_event(event: SpanEvent) -> SpanEvent:
+            if not _CONTENT_EVENT.match(event.name):
+                return SpanEvent(event.time, event.name, kept(event.attributes))
+            said.update(dict.fromkeys(_texts(event.attributes)))
+            return SpanEvent(event.time, event.name, {})
+
+        attributes = kept(span.attributes)
+        return replace(span, attributes=attributes, events=[of_event(event) for event in span.events])
+
+    def _without_secrets(self, span: Span) -> Span:
+        return replace(
+            span,
+            name=self._clean(span.name),
+            message=self._clean(span.message),
+            attributes=self._value(span.attributes),
+            resource=self._value(span.resource),
+            events=[
+                SpanEvent(event.time, self._clean(event.name), self._value(event.attributes))
+                for event in span.events
+            ],
+        )
+
+    def _clean(self, text: str) -> str:
+        return without_secrets(text, emails=self._emails)
+
+    def _value(self, value: Any) -> Any:
         if isinstance(value, str):
-            return without_secrets(value, emails=emails)
+            return self._clean(value)
         if isinstance(value, list):
-            return [clean(item) for item in value]
+            return [self._value(item) for item in value]
         if isinstance(value, dict):
-            return {key: clean(item) for key, item in value.items() if store or not is_content(key)}
+            return {
+                key: REMOVED if isinstance(item, str | list) and names_a_secret(key) else self._value(item)
+                for key, item in value.items()
+                if self._store or key in self._named or not is_content(key)
+            }
         return value
 
-    def kept(attributes: Attributes) -> Attributes:
-        return {key: clean(value) for key, value in attributes.items() if store or not is_content(key)}
 
+def _is_loose(key: str, value: Any) -> bool:
+    """Whether an attribute of a span of a language model may be content by a name that nobody knows."""
+    return not isinstance(value, bool | int | float) and not _PLAIN.match(key)
+
+
+def _model_alone(value: Any) -> str:
+    """Of the parameters of a call the model: others hold instructions, tools, examples."""
+    try:
+        told = msgspec.json.decode(value) if isinstance(value, str) else None
+    except (msgspec.DecodeError, RecursionError):
+        return "{}"
+    model = told.get("model") if isinstance(told, dict) else None
+    return msgspec.json.encode({"model": model} if isinstance(model, str) else {}).decode()
+
+
+def _texts(value: Any, depth: int = DEEPEST) -> Iterator[str]:
+    """The texts in a value, also in one that is JSON."""
+    if isinstance(value, str):
+        told = _decoded(value) if depth else None
+        if told is None:
+            yield value
+        else:
+            yield from _texts(told, depth - 1)
+    elif isinstance(value, dict) and depth:
+        for key, item in value.items():
+            if key not in _ABOUT:
+                yield from _texts(item, depth - 1)
+    elif isinstance(value, list) and depth:
+        for item in value:
+            yield from _texts(item, depth - 1)
+
+
+def _decoded(text: str) -> Any:
+    if text[:1] not in ("{", "["):
+        return None
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError):
+        return None
+
+
+def _told(span: Span) -> Iterator[str]:
+    """The texts of a span that may quote what was said."""
+    yield span.name
+    yield span.message
+    for attributes in (span.attributes, *(event.attributes for event in span.events)):
+        yield from texts_in(attributes)
+
+
+def _unquoted(span: Span, quotes: Quotes | None) -> Span:
+    if quotes is None:
+        return span
     return replace(
         span,
-        name=without_secrets(span.name, emails=emails),
-        message=without_secrets(span.message, emails=emails),
-        attributes=kept(span.attributes),
-        resource=kept(span.resource),
+        name=quotes.removed(span.name),
+        message=quotes.removed(span.message),
+        attributes=each_text(span.attributes, quotes.removed),
         events=[
-            SpanEvent(
-                event.time,
-                event.name,
-                {} if _CONTENT_EVENT.match(event.name) and not store else kept(event.attributes),
-            )
+            SpanEvent(event.time, event.name, each_text(event.attributes, quotes.removed))
             for event in span.events
         ],
     )
+
+
+def _changed(error: ErrorDetail, change: Callable[[str], str]) -> ErrorDetail:
+    stacktrace = None if error.stacktrace is None else change(error.stacktrace)
+    return replace(error, message=change(error.message), stacktrace=stacktrace)

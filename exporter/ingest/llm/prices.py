@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import date
 from fnmatch import fnmatchcase
 from typing import Annotated
 
 from msgspec import Meta, Struct, field
-from msgspec.structs import replace
 
-from exporter.domain.events import Event, LlmCalled
+from exporter.domain.events import LlmCalled
 from exporter.ingest import yaml_files
 
 PER = 1_000_000
@@ -86,17 +84,3 @@ def read(path: str) -> PriceList:
         if price.from_ is not None and price.until is not None and price.until <= price.from_:
             raise yaml_files.at(path, f"/models/{number}/until", "expected a day behind that of from")
     return prices
-
-
-def priced(events: Iterable[Event], prices: PriceList | None) -> list[Event]:
-    """The same events, with the costs of calls that tell none."""
-    return [price(event, prices) for event in events]
-
-
-def price(event: Event, prices: PriceList | None) -> Event:
-    """The same event, with the cost of a call that tells none."""
-    call = event.payload
-    if prices is None or not isinstance(call, LlmCalled) or call.cost_usd is not None:
-        return event
-    cost = prices.cost_usd(call, event.time.date())
-    return event if cost is None else replace(event, payload=replace(call, cost_usd=cost))

@@ -25,6 +25,9 @@ from exporter.ingest.openlineage.states import (
 from exporter.ingest.openlineage.wire import RunEvent
 
 SOURCE = "dagster"
+NAMESPACE = "dagster"
+"""One for all installations, whose run ids are unique: spans and Dagster's storage, which know no namespace, then tell
+of the same execution."""
 
 _MAPPED = re.compile(r"^(?P<step>.+)\[(?P<key>[^\[\]]+)\]$", re.DOTALL)
 
@@ -37,7 +40,7 @@ def translate(event: RunEvent, environment: str) -> Story:
         about = About(pipeline=clean_name(event.name), environment=environment, execution=event.run_id)
         told = Told(kind="job", labels=facets.labels(event.run))
         payload = execution_state(event, about, told, end(event))
-        return Story(SOURCE, event.namespace, [(event.time, payload)])
+        return Story(SOURCE, NAMESPACE, [(event.time, payload)])
     job = ancestry.parent
     step = event.name.removeprefix(f"{job.name}.")
     mapped = _MAPPED.match(step)
@@ -52,4 +55,4 @@ def translate(event: RunEvent, environment: str) -> Story:
         attempt_id=None,
     )
     payload = stage_state(event, about_stage, Work(), end(event))
-    return Story(SOURCE, job.namespace, [(event.time, payload)])
+    return Story(SOURCE, NAMESPACE, [(event.time, payload)])

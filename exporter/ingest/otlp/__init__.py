@@ -6,6 +6,7 @@ A request is decoded into spans (`wire`), which the store keeps until it is know
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from hashlib import blake2b
 
 import msgspec
@@ -16,7 +17,8 @@ from exporter.domain.identity import event_identity
 from exporter.domain.spans import Place, Reading, Span
 from exporter.domain.times import from_micros
 from exporter.ingest.llm import content
-from exporter.ingest.llm.prices import PriceList, price
+from exporter.ingest.llm.calls import Calls
+from exporter.ingest.llm.prices import PriceList
 from exporter.ingest.otlp import (
     airflow,
     celery,
@@ -28,6 +30,7 @@ from exporter.ingest.otlp import (
     metaflow,
     prefect,
 )
+from exporter.ingest.otlp.crowds import Crowds
 from exporter.ingest.otlp.wire import Batch, decode
 
 __all__ = ["Batch", "Reader", "decode", "mapping"]
@@ -45,34 +48,38 @@ _DIALECTS = (
 class Reader:
     """Reads spans by a mapping file, the known dialects, or their place in the trace alone.
 
-    `content`: "store" keeps prompts and answers, "drop" does not.
+    `llm_content`: "store" keeps prompts and answers, "drop" does not. `emails`: whether addresses of people go.
     """
 
     def __init__(
         self,
         *,
         mapping: mapping.Mapping | None = None,
-        prices: PriceList | None = None,
+        prices: Callable[[], PriceList] | None = None,
         llm_content: str = content.DROP,
         emails: bool = False,
     ) -> None:
         self._mapping = mapping
-        self.prices = prices
-        self._store = llm_content == content.STORE
-        self._emails = emails
+        self._guard = content.Guard(
+            store=llm_content == content.STORE,
+            emails=emails,
+            named=frozenset() if mapping is None else mapping.attributes,
+        )
+        self.calls = Calls(prices, self._guard)
+        self._crowds = Crowds()
 
     def kept(self, spans: list[Span]) -> list[Span]:
         """The spans that tell of pipelines, without what must not be kept."""
-        return [
-            content.guarded(span, store=self._store, emails=self._emails)
-            for span in spans
-            if not prefect.is_noise(span)
-        ]
+        return self._guard.spans([span for span in spans if not prefect.is_noise(span)])
 
     def read(
         self, span: Span, parent: Place | None, *, orphan: bool = False, child: Place | None = None
     ) -> Reading | None:
         """What a span means below a parent; None while that depends on a parent which is not known."""
+        reading = self._read(span, parent, orphan=orphan, child=child)
+        return None if reading is None else self._crowds.apart(span, reading)
+
+    def _read(self, span: Span, parent: Place | None, *, orphan: bool, child: Place | None) -> Reading | None:
         rule = None if self._mapping is None else self._mapping.rule_of(span)
         if genai.is_call(span):
             return genai.read_call(span, parent, orphan=orphan)
@@ -102,5 +109,5 @@ class Reader:
                 ),
             )
             event = Event(identity, from_micros(moment.time), place.source, place.namespace, moment.payload)
-            found.append(price(event, self.prices))
+            found.append(self.calls.take(event))
         return found

@@ -6,6 +6,7 @@ Its JSON Schema is `docs/schemas/otlp-mapping.json`.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from typing import Annotated, Any, Literal
 
@@ -63,24 +64,19 @@ class Mapping(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         """The rule that reads a span."""
         return next((rule for rule in self.pipelines if matches(rule.match, span)), None)
 
+    @property
+    def attributes(self) -> frozenset[str]:
+        """The attributes that the rules ask for."""
+        return frozenset(name for rule in self.pipelines for name in _asked_for(rule))
+
 
 def read(path: str) -> Mapping:
     """The mapping file. Raises yaml_files.BadFile, which names line and key."""
     mapping = yaml_files.load(path, Mapping)
     for number, rule in enumerate(mapping.pipelines):
-        place = f"/pipelines/{number}"
-        told: list[tuple[str, str | None]] = [
-            (f"{place}/{key}", getattr(rule, key)) for key in ("pipeline", "execution", "kind")
-        ]
-        told += [(f"{place}/labels/{key.replace('/', '~1')}", value) for key, value in rule.labels.items()]
-        for position, stage in enumerate(rule.stages or ()):
-            told += [
-                (f"{place}/stages/{position}/{key}", getattr(stage, key))
-                for key in ("name", "index", "attempt", "kind")
-            ]
-        for pointer, template in told:
-            if template is not None and (problem := _problem(template)) is not None:
-                raise yaml_files.at(path, pointer, problem)
+        for place, template in _templates(rule):
+            if (problem := _problem(template)) is not None:
+                raise yaml_files.at(path, f"/pipelines/{number}/{place}", problem)
     return mapping
 
 
@@ -90,6 +86,29 @@ def _problem(template: str) -> str | None:
     if "" in (name.strip() for name in _FIELD.findall(template)):
         return "expected the name of an attribute between { and }"
     return None
+
+
+def _asked_for(rule: Rule) -> Iterator[str]:
+    stages = rule.stages or []
+    for match in (rule.match, rule.run, *rule.ignore, *(stage.match for stage in stages)):
+        yield from match or ()
+    for stage in stages:
+        yield from (name for name in (stage.items_in, stage.items_out) if name is not None)
+    for _, template in _templates(rule):
+        yield from (name.strip() for name in _FIELD.findall(template))
+
+
+def _templates(rule: Rule) -> Iterator[tuple[str, str]]:
+    """The templates of a rule, with the pointers to them."""
+    told: list[tuple[str, str | None]] = [
+        (key, getattr(rule, key)) for key in ("pipeline", "execution", "kind")
+    ]
+    told += [(f"labels/{key.replace('/', '~1')}", value) for key, value in rule.labels.items()]
+    for position, stage in enumerate(rule.stages or ()):
+        told += [
+            (f"stages/{position}/{key}", getattr(stage, key)) for key in ("name", "index", "attempt", "kind")
+        ]
+    return ((pointer, template) for pointer, template in told if template is not None)
 
 
 def value(span: Span, key: str) -> Any:

@@ -1,8 +1,9 @@
 """Prefect's own spans: flow runs and task runs, whose states are events of the span.
 
 Names of spans are names of runs, drawn at random; the flow's name is not told. A retry is within one span, and the
-status of a flow that succeeded at last may be an error: the last state is right. Task runs know their flow run
-by their parent only. Spans of `docket`, Prefect's own queue, tell of no run.
+status of a flow that succeeded at last may be an error: the last state is right. A span begins before its run and ends
+behind it, by seconds where the machine is busy: a run lasts from its first state Running to its last. Task runs know
+their flow run by their parent only. Spans of `docket`, Prefect's own queue, tell of no run.
 """
 
 from __future__ import annotations
@@ -10,9 +11,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import msgspec
+
 from exporter.domain.errors import ErrorDetail
-from exporter.domain.events import ExecutionStarted, Parent, StageFinished
-from exporter.domain.spans import Moment, Place, Reading, Span, Tally
+from exporter.domain.events import ExecutionQueued, ExecutionStarted, Parent, StageFinished
+from exporter.domain.spans import Moment, Place, Reading, Span, SpanEvent, Tally
 from exporter.domain.status import FINAL, Status, status_of_word
 from exporter.domain.times import from_micros
 from exporter.ingest.otlp import parts
@@ -63,6 +66,10 @@ def _flow(span: Span, parent: Place | None) -> Reading:
     }
     whole = parent is not None or not span.parent
     status, state = _end(span)
+    queued = ExecutionQueued(
+        pipeline=place.pipeline, environment=place.environment, execution=place.execution or "", **about
+    )
+    waited = [Moment(span.start, queued)] if _began(span) > span.start else []
     if status is None:
         # The flow is tried again behind the end of its span, and nothing will tell how that ends.
         started = ExecutionStarted(
@@ -71,17 +78,39 @@ def _flow(span: Span, parent: Place | None) -> Reading:
             execution=place.execution or "",
             **about,
         )
-        return Reading(place, [Moment(span.start, started)], whole=whole, tally=Tally(quiet=True))
-    moments = parts.execution(span, place, status=status, source_status=state, **about)
-    return Reading(place, moments, whole=whole)
+        moments = [*waited, Moment(_began(span), started)]
+        return Reading(place, moments, whole=whole, tally=Tally(quiet=True))
+    ran = msgspec.structs.replace(span, start=_began(span), end=_ended(span))
+    moments = parts.execution(ran, place, status=status, source_status=state, **about)
+    return Reading(place, [*waited, *moments], whole=whole)
+
+
+def _states(span: Span) -> list[SpanEvent]:
+    """States that a run entered, in their order."""
+    return sorted(
+        (event for event in span.events if _STATE in event.attributes), key=lambda event: event.time
+    )
+
+
+def _began(span: Span) -> int:
+    """When the run was first running."""
+    running = (event.time for event in _states(span) if event.attributes[_STATE] == "RUNNING")
+    return max(span.start, min(next(running, span.start), span.end))
+
+
+def _ended(span: Span) -> int:
+    """When the run entered its last state."""
+    states = _states(span)
+    return max(_began(span), min(states[-1].time, span.end)) if states else span.end
 
 
 def _end(span: Span) -> tuple[Status | None, str | None]:
     """The last state, if it is an end; the span's own status where no states are told."""
-    states = [event.attributes for event in span.events if _STATE in event.attributes]
+    states = _states(span)
     if not states:
         return parts.outcome(span), None
-    type_, name = parts.word(states[-1][_STATE]), parts.word(states[-1].get("prefect.state.name"))
+    last = states[-1].attributes
+    type_, name = parts.word(last[_STATE]), parts.word(last.get("prefect.state.name"))
     status = status_of_word(type_ or "")
     if name is not None and status_of_word(name) in FINAL:
         status = status_of_word(name)  # TimedOut is of type FAILED
@@ -92,7 +121,7 @@ def _task(span: Span, parent: Place | None) -> Reading:
     told = parts.name(span.attributes.get("prefect.task.name"))
     run = parts.name(span.attributes.get("prefect.run.name")) or span.name
     found = _RUN_NAME.match(run)
-    task, key = (told or run, None) if found is None else (told or found["task"], found["key"])
+    task, key = (told or run, run) if found is None else (told or found["task"], found["key"])
     if parent is None or parent.execution is None:
         # A task that was called outside of any flow.
         parent = Place(
@@ -111,7 +140,8 @@ def _task(span: Span, parent: Place | None) -> Reading:
         pipeline=parent.pipeline,
         execution=parent.execution,
         path=parts.below(parent, parts.name(task) or "task"),
-        index=key,
+        # Three digits behind the name are the same for several of many runs of a task.
+        index=f"{key}-{str(span.attributes['prefect.run.id'])[-8:]}",
     )
     moments = _attempts(span, place)
     last = moments[-1].payload
@@ -121,37 +151,38 @@ def _task(span: Span, parent: Place | None) -> Reading:
 
 
 def _attempts(span: Span, place: Place) -> list[Moment]:
-    """One end an attempt: each is ended by AwaitingRetry, and begun again by Retrying."""
+    """One end an attempt: AwaitingRetry ends it, and so does Retrying where there is no delay."""
     found: list[Moment] = []
-    began = span.start
-    errors = [event for event in span.events if event.name == parts.EXCEPTION]
-    for event in sorted(span.events, key=lambda event: event.time):
+    began, running = _began(span), True
+    for event in _states(span):
         name = event.attributes.get("prefect.state.name")
-        if name == "AwaitingRetry":
-            thrown = [one for one in errors if began <= one.time <= event.time]
-            about = thrown[-1].attributes if thrown else {}
-            message = parts.text(about.get("exception.message")) or parts.text(
-                event.attributes.get("prefect.state.message")
-            )
-            error = ErrorDetail(
-                message=message or "tried again",
-                type=parts.text(about.get("exception.type")),
-                stacktrace=parts.text(about.get("exception.stacktrace")),
-            )
+        if name == "AwaitingRetry" or (name == "Retrying" and running):
+            times = (began, event.time)
             found.append(
-                _finished(
-                    place, len(found) + 1, (began, event.time), Status.FAILED, error.cleaned(), retry=True
-                )
+                _finished(place, len(found) + 1, times, Status.FAILED, _thrown(span, times), retry=True)
             )
-        elif name in ("Retrying", "Running"):
-            began = event.time if found else began
+        running = name != "AwaitingRetry"
+        if name in ("Retrying", "Running") and found:
+            began = event.time
     status, _ = _end(span)
     status = parts.outcome(span) if status is None else status
-    failed = status in (Status.FAILED, Status.TIMED_OUT)
-    found.append(
-        _finished(place, len(found) + 1, (began, span.end), status, parts.error(span) if failed else None)
-    )
+    error = parts.error(span) if status in (Status.FAILED, Status.TIMED_OUT) else None
+    found.append(_finished(place, len(found) + 1, (began, max(began, _ended(span))), status, error))
     return found
+
+
+def _thrown(span: Span, times: tuple[int, int]) -> ErrorDetail | None:
+    """The exception that ended an attempt; with a delay before the next one, none is told."""
+    thrown = [one for one in span.events if one.name == parts.EXCEPTION and times[0] <= one.time <= times[1]]
+    if not thrown:
+        return None
+    about = thrown[-1].attributes
+    error = ErrorDetail(
+        message=parts.text(about.get("exception.message")) or "no message was told",
+        type=parts.text(about.get("exception.type")),
+        stacktrace=parts.text(about.get("exception.stacktrace")),
+    )
+    return error.cleaned()
 
 
 def _finished(

@@ -375,6 +375,8 @@ def _span(  # noqa: PLR0913 - as many fields as a span has
     for field_, micros in (("startTimeUnixNano", began), ("endTimeUnixNano", ended)):
         if not _EARLIEST <= micros < _LATEST:
             raise BadSpan(f"/{field_}: expected a time between {EARLIEST:%Y} and {LATEST:%Y}")
+    # A clock that is set back while a span lasts: it is over all the same.
+    ended = max(began, ended)
     return Span(
         trace=_id("traceId", trace, 32),
         id=_id("spanId", id_, 16),

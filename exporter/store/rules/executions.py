@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import msgspec
 
-from exporter.catalogue import Scope
-from exporter.catalogue.metrics import ERRORS
 from exporter.catalogue.own import UNMAPPED
 from exporter.domain import events as e
-from exporter.domain.errors import ErrorDetail
-from exporter.domain.lifecycle import Mark, Sign, add, finish
+from exporter.domain.lifecycle import Mark, Sign, add
 from exporter.domain.status import FINAL, Status, status_of_word
 from exporter.domain.text import clean_name
 from exporter.domain.times import to_micros
-from exporter.store.records import encode
+from exporter.store.rules.ends import add_end, record_end
 from exporter.store.rules.news import News
 from exporter.store.work import Work
 
@@ -68,12 +65,11 @@ def finished(work: Work, news: News, payload: e.ExecutionFinished) -> None:
     execution = news.run
     told(work, news, payload)
     status = final_status(payload.status)
-    word = payload.source_status or payload.status
-    add(execution.marks, finish(news.time, status, word, **figures(payload), conclusive=payload.conclusive))
+    is_new = add_end(execution.marks, payload, status, news.time)
     if payload.error is not None:
         error = payload.error.cleaned()
         execution.facts.tell("error", news.time, msgspec.to_builtins(error))
-        record_error(work, news, error)
+        record_end(work, news, error, execution.facts, is_new=is_new)
 
 
 def kept(_work: Work, _news: News, _payload: e.ExecutionPayload) -> None:
@@ -87,44 +83,9 @@ def final_status(word: str) -> Status:
     return status
 
 
-def figures(payload: e.ExecutionFinished | e.StageFinished) -> dict[str, int | None]:
-    """A source's own figures of when something was queued and started, in microseconds."""
-    return {
-        "queued_at": None if payload.queued_at is None else to_micros(payload.queued_at),
-        "started_at": None if payload.started_at is None else to_micros(payload.started_at),
-    }
-
-
 def count_unmapped(work: Work, word: str | None) -> None:
     """Count a source's word that stands for no status known here; it is kept all the same."""
     if word and status_of_word(word) is None:
         known = work.clock.totals.counters.get(UNMAPPED.name, {})
         shown = clean_name(word, 64)
         work.clock.totals.add(UNMAPPED, 1, shown if shown in known or len(known) < 100 else "__other__")
-
-
-def record_error(
-    work: Work,
-    news: News,
-    error: ErrorDetail,
-    *,
-    stage: str = "",
-    index: str | None = None,
-    attempt: int | None = None,
-) -> None:
-    """Keep a (cleaned) error and count it."""
-    context = None if error.context is None else encode(error.context).decode()
-    execution_id = None if news.execution is None else news.execution.id
-    where = (execution_id, news.pipeline.id, news.time, stage or None, index, attempt)
-    what = (
-        error.type,
-        error.category,
-        error.severity,
-        error.component,
-        error.message,
-        error.stacktrace,
-        context,
-    )
-    work.error_rows.append((news.event.identity, *where, *what))
-    labels = (stage, error.category or "", error.type or "")
-    work.component(news.pipeline, Scope.ERROR, labels).state.totals.add(ERRORS)

@@ -6,7 +6,7 @@ from exporter.catalogue import Scope
 from exporter.catalogue import metrics as m
 from exporter.domain import events as e
 from exporter.domain.times import SECOND, to_micros
-from exporter.store.rules.executions import record_error
+from exporter.store.rules.ends import record_error
 from exporter.store.rules.news import News
 from exporter.store.work import Work
 
@@ -82,7 +82,8 @@ def called(work: Work, news: News, payload: e.LlmCalled) -> None:
         totals.add(m.LLM_CACHED_TOKENS, payload.cached_tokens)
     if payload.reasoning_tokens is not None:
         totals.add(m.LLM_REASONING_TOKENS, payload.reasoning_tokens)
-    if payload.cost_usd is None and (payload.input_tokens or payload.output_tokens):
+    # A call that failed before it used a token costs nothing. One whose tokens nobody told, as a stream's, does.
+    if payload.cost_usd is None and (error is None or payload.input_tokens or payload.output_tokens):
         totals.add(m.LLM_UNPRICED)
     if payload.cost_usd is not None:
         totals.add(m.LLM_COST, payload.cost_usd)

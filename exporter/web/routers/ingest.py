@@ -20,7 +20,6 @@ from exporter.domain.events import Event, Payload, PipelineDeclared
 from exporter.domain.text import clean_name
 from exporter.exposition.own import OwnMetrics
 from exporter.ingest import cloudevents, openlineage, otlp
-from exporter.ingest.llm.prices import priced
 from exporter.ingest.otlp.answer import code, status, taken
 from exporter.ingest.otlp.wire import JSON, PROTOBUF, media_type
 from exporter.ingest.refusal import FieldError, Refused
@@ -77,7 +76,7 @@ def router(
     @routes.post("/api/v1/events", status_code=202, summary="Take CloudEvents", **EVENTS_BODY)
     async def take_events(request: Request) -> Response:
         receipt = await take(
-            request, cloudevents.SOURCE, lambda *told: priced(_cloud_events(*told), reader.prices)
+            request, cloudevents.SOURCE, lambda *told: reader.calls.taken(_cloud_events(*told))
         )
         body = b'{"accepted":%d,"duplicates":%d}' % (receipt.accepted, receipt.duplicates)
         return Response(body, 202, media_type="application/json")

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import io
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from datetime import datetime
+from pathlib import Path
 
 import pytest
 
 from exporter.client import Execution, Stage, pipeline
 from exporter.client.declaring import declared
-from exporter.client.settings import BadClientSetting, client_settings
+from exporter.client.delivery import Delivery
+from exporter.client.settings import BadClientSetting, ClientSettings, client_settings
 
 WRONG: Mapping[str, Callable[[], object]] = {
     "pipeline": lambda: pipeline(""),
@@ -51,6 +55,82 @@ def test_a_wrong_argument_is_named(argument: str) -> None:
         WRONG[argument]()
 
 
+WRONG_KINDS: list[tuple[str, Callable[..., object]]] = [
+    ("stage", Stage),
+    ("index", lambda odd: Stage("s", index=odd)),
+    ("depends_on", lambda odd: Stage("s", depends_on=odd)),
+    ("out", lambda odd: Stage("s").items(out=odd)),
+    ("events", lambda odd: Stage("s").measured("x", events=odd)),
+    ("latency_seconds", lambda odd: Stage("s").measured("x", latency_seconds=odd)),
+    ("rules", lambda odd: Stage("s").checked(rules=odd)),
+    ("total", lambda odd: Stage("s").track([], total=odd)),
+    ("eta", lambda odd: Stage("s").progress(eta=odd)),
+    ("status", lambda odd: Stage("s").conclude(odd)),
+    ("labels", lambda odd: pipeline("p", labels={"label": odd})),
+    ("link", lambda odd: pipeline("p", link=odd)),
+    ("stages", lambda odd: declared({"stages": odd})),
+    ("streams", lambda odd: declared({"streams": odd})),
+    ("schedule", lambda odd: declared({"schedule": odd})),
+    ("paused", lambda odd: declared({"paused": odd})),
+]
+
+
+class Odd:
+    """Nothing that can be told, and not even an error message can show it."""
+
+    def __repr__(self) -> str:
+        raise OSError("no repr")
+
+
+@pytest.mark.parametrize(("argument", "call"), WRONG_KINDS, ids=[argument for argument, _ in WRONG_KINDS])
+@pytest.mark.parametrize("odd", [Odd(), [Odd()]], ids=["thing", "list"])
+def test_an_argument_of_a_wrong_kind_is_named(
+    argument: str, call: Callable[..., object], odd: object
+) -> None:
+    with pytest.raises(ValueError, match=rf"^{argument}\b"):
+        call(odd)
+
+
+def test_one_name_is_not_taken_for_its_letters() -> None:
+    with pytest.raises(ValueError, match=r"^depends_on: expected names, got 'extract'"):
+        Stage("load", depends_on="extract")
+
+
+def test_a_label_that_is_no_number_is_named() -> None:
+    with pytest.raises(ValueError, match=r"^labels: expected text or a number for 'ratio'"):
+        pipeline("p", labels={"ratio": float("nan")})
+
+
+def test_a_status_that_nothing_ends_with_is_named(tmp_path: Path) -> None:
+    with closing(Delivery(ClientSettings(url="http://127.0.0.1:1", spool=tmp_path))) as delivery:
+        execution = pipeline("p", delivery=delivery).start()
+        with pytest.raises(ValueError, match=r"^status: expected one of"):
+            execution.finish("fine")
+        execution.finish()
+
+
+class Unsized:
+    """As data sets of some libraries are."""
+
+    def __len__(self) -> int:
+        raise NotImplementedError
+
+    def __iter__(self) -> Iterator[int]:
+        return iter((1, 2))
+
+
+def test_what_has_no_length_can_be_tracked() -> None:
+    assert list(Stage("s").track(Unsized())) == [1, 2]
+
+
+def test_a_stderr_that_is_closed_draws_no_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    closed = io.StringIO()
+    closed.close()
+    monkeypatch.setattr("sys.stderr", closed)
+    assert list(Stage("s").track([1, 2])) == [1, 2]
+    assert list(Stage("s").track([1, 2], bar=True)) == [1, 2]
+
+
 def test_a_stage_outside_any_run_does_its_work_and_is_not_told(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -71,7 +151,15 @@ def test_schedules_are_cron_periods_or_objects() -> None:
 
 @pytest.mark.parametrize(
     ("variable", "value"),
-    [("URL", "ftp://x"), ("URL", "nonsense"), ("URL", "http://[::1"), ("SPOOL_BYTES", "many")],
+    [
+        ("URL", "ftp://x"),
+        ("URL", "nonsense"),
+        ("URL", "http://[::1"),
+        ("SPOOL_BYTES", "many"),
+        ("URL", "http://a..b"),
+        ("TOKEN", "two\nlines"),
+        ("SPOOL", "~nobody-at-all/x"),
+    ],
 )
 def test_a_wrong_variable_is_named(variable: str, value: str) -> None:
     with pytest.raises(BadClientSetting, match=f"^PIPELINE_EXPORTER_{variable}"):

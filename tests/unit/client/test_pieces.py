@@ -6,16 +6,19 @@ import json
 import subprocess
 from datetime import UTC, datetime
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
-from exporter.client.accelerator import Accelerators
+from exporter.client.accelerator import Accelerators, Tool
 from exporter.client.clock import Clock, rfc3339
 from exporter.client.context import Place, place_of
 from exporter.client.failure import described, status_of
 from exporter.client.tracking import line
 from exporter.client.wording import json as json_of
+from exporter.client.wording import own, within
 from exporter.domain.identity import execution_id
+from tests.support.program import wait_for
 
 PLACE = Place("nächtlich & mehr", "lab", "run=1;%", ("outer", "in,ner"), 3)
 
@@ -48,6 +51,59 @@ def test_time_never_steps_back_with_the_wall_clock() -> None:
 def test_times_are_written_to_the_microsecond() -> None:
     moment = datetime(2026, 2, 3, 4, 5, 6, 7, tzinfo=UTC)
     assert rfc3339(int(moment.timestamp()) * 10**9 + 7_999) == "2026-02-03T04:05:06.000007Z"
+
+
+class Hostile:
+    """Raises whatever is asked of it."""
+
+    shape = ()
+
+    def __repr__(self) -> str:
+        raise OSError("no repr")
+
+    def __getattr__(self, name: str) -> object:
+        raise OSError(name)
+
+    def item(self) -> object:
+        raise OSError("no item")
+
+
+ring: list[object] = []
+ring.extend([ring] * 10)
+STRANGE = {
+    "a thing that raises": Hostile(),
+    "a number of 5000 digits": 10**5000,
+    "half a character": "name\ud800",
+    "a ring that branches": ring,
+    "keys that are no text": {(1, 2): 3, None: 4},
+    "a set of what has no order": {1, "a", None},
+    "much": ["x" * 1000] * 3000,
+    "many": {str(number): number for number in range(50_000)},
+    "characters of twelve bytes": "\U0001f600" * 100_000,
+}
+
+
+@pytest.mark.parametrize("what", STRANGE)
+def test_strange_facts_become_json_that_a_server_takes(what: str) -> None:
+    told = json_of(own({"fact": STRANGE[what]}, "fields"))
+    assert len(told) < 300_000
+    json.loads(told)["fact"].__repr__().encode()  # no half characters
+
+
+def test_facts_that_json_has_stay_as_they_are() -> None:
+    facts = {
+        "text": "nächtlich \U0001f600",
+        "numbers": [1, 2.5, None, True],
+        "inner": {"a": {"b": "\\ud800"}},
+    }
+    assert json.loads(json_of(own(facts, "fields"))) == facts
+
+
+@pytest.mark.parametrize("character", ["x", "ü", "\U0001f600", "\n"])
+def test_a_text_is_cut_to_the_bytes_that_its_json_takes(character: str) -> None:
+    for tail in (False, True):
+        cut = within(f"{character}" * 5000, 1200, tail=tail)
+        assert 1000 < len(json.dumps(cut)) <= 1200
 
 
 def test_anything_becomes_json() -> None:
@@ -93,9 +149,35 @@ def test_memory_of_gpus_is_that_of_the_processes_asked_for(
 ) -> None:
     folder = tmp_path_factory.mktemp("bin")
     tool = folder / "nvidia-smi"
-    tool.write_text("#!/bin/sh\necho '10, 100'\necho '11, 50'\necho '12, [N/A]'\n")
+    tool.write_text("#!/bin/sh\necho '10, 100'\necho '11, 50'\necho '12, [N/A]'\necho '10, 7'\n")
     tool.chmod(0o755)
     monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
-    assert Accelerators().memory([10, 12]) == 100 << 20
+    accelerators = Accelerators()
+    assert wait_for(lambda: accelerators.memory([10, 12]), "an answer") == 107 << 20
+    assert accelerators.memory([13]) == 0
     monkeypatch.setenv("PATH", "/nowhere")
     assert Accelerators().memory([10]) is None
+
+
+def test_a_gpu_tool_that_says_something_else_holds_nothing(tmp_path: Path) -> None:
+    (tmp_path / "tool").write_text("#!/bin/sh\necho 'No running processes found'\n")
+    (tmp_path / "tool").chmod(0o755)
+    tool = Tool(str(tmp_path / "tool"))
+    tool.ask()
+    assert tool.memory({10}) == 0
+
+
+def test_a_gpu_tool_that_does_not_work_is_asked_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("exporter.client.complaints._SAID", set())
+    (tmp_path / "tool").write_text(
+        f"#!/bin/sh\necho asked >> {tmp_path}/asked\necho 'NVIDIA-SMI has failed'\nexit 9\n"
+    )
+    (tmp_path / "tool").chmod(0o755)
+    tool = Tool(str(tmp_path / "tool"))
+    tool.ask()
+    assert tool.memory({10}) is None
+    assert tool.memory({10}) is None
+    assert (tmp_path / "asked").read_text() == "asked\n"
+    assert "memory of GPUs is not told" in caplog.text

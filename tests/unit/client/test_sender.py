@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,6 +17,7 @@ import pytest
 from exporter.client import record
 from exporter.client.delivery import Delivery
 from exporter.client.settings import ClientSettings
+from tests.support.paths import REPOSITORY
 
 Batch = list[dict[str, Any]]
 Script = Callable[[Batch], tuple[int, dict[str, str], Any]]
@@ -42,7 +45,9 @@ class Server:
                     outer.taken += batch
                 content = json.dumps(body).encode()
                 self.send_response(status)
-                for name, value in {**headers, "Content-Length": str(len(content))}.items():
+                kind = "application/problem+json" if body else "text/html"
+                every = {"Content-Type": kind, **headers, "Content-Length": str(len(content))}
+                for name, value in every.items():
                     self.send_header(name, value)
                 self.end_headers()
                 self.wfile.write(content)
@@ -110,9 +115,24 @@ def test_only_what_the_answer_points_at_is_dropped(
     assert list(tmp_path.glob("*/*")) == []
 
 
+def test_a_thousand_refusals_do_not_fill_the_log(
+    server: Server, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.script = pointing
+    delivery = Delivery(ClientSettings(url=server.url, spool=tmp_path))
+    told(delivery, ["bad"] * 1000 + ["good"])
+    assert delivery.flush(30)
+    assert server.ids == ["1001"]
+    refusals = [each.getMessage() for each in caplog.records if "refused" in each.getMessage()]
+    assert len(refusals) == 10 + (len(refusals) > 10)  # one more, should a minute have gone by
+    delivery.close()
+
+
 def test_a_refusal_without_pointers_is_narrowed_down_by_halves(server: Server, tmp_path: Path) -> None:
     server.script = lambda batch: (
-        (400, {}, {}) if any(event["data"]["message"] == "bad" for event in batch) else (202, {}, {})
+        (400, {}, {"title": "Bad Request"})
+        if any(event["data"]["message"] == "bad" for event in batch)
+        else (202, {}, {})
     )
     delivery = Delivery(ClientSettings(url=server.url, spool=tmp_path))
     told(delivery, ["good"] * 5 + ["bad"] + ["good"] * 5)
@@ -130,6 +150,67 @@ def test_what_was_not_taken_is_sent_again(server: Server, tmp_path: Path, status
     assert server.ids == ["1", "2"]
     assert server.asked >= 2
     delivery.close()
+
+
+def test_a_400_of_something_else_in_the_servers_place_drops_nothing(
+    server: Server, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.script = once(400, {})
+    delivery = Delivery(ClientSettings(url=server.url, spool=tmp_path))
+    told(delivery, ["one", "two"])
+    assert delivery.flush(10)
+    assert server.ids == ["1", "2"]
+    assert "does not take events: 400; they are kept" in caplog.text
+    delivery.close()
+
+
+def test_a_batch_that_a_proxy_finds_too_large_goes_in_halves(server: Server, tmp_path: Path) -> None:
+    server.script = lambda batch: (413, {}, {}) if len(batch) > 3 else (202, {}, {})
+    delivery = Delivery(ClientSettings(url=server.url, spool=tmp_path))
+    told(delivery, ["one"] * 10)
+    assert delivery.flush(10)
+    assert sorted(map(int, server.ids)) == list(range(1, 11))
+    delivery.close()
+
+
+def test_a_program_that_closes_all_descriptors_loses_nothing_and_none_of_its_own_files(
+    server: Server, tmp_path: Path
+) -> None:
+    """As those do that become daemons. In a process of its own, as pytest has descriptors, too."""
+    (tmp_path / "mine").write_bytes(b"x" * 1_000_000)
+    program = f"""
+import os
+from exporter.client import pipeline, flush
+with pipeline("daemon") as execution:
+    with execution.stage("before"): pass
+    assert flush(20)
+    os.closerange(3, 200)
+    mine = [os.open({str(tmp_path / "mine")!r}, os.O_RDWR) for _ in range(20)]
+    with execution.stage("after"): pass
+    assert flush(20)
+    assert all(os.fstat(each).st_size == 1_000_000 for each in mine)
+print("mine", {{os.fstat(each).st_size for each in mine}})
+"""
+    variables = {
+        "PYTHONPATH": str(REPOSITORY),
+        "PIPELINE_EXPORTER_URL": server.url,
+        "PIPELINE_EXPORTER_SPOOL": str(tmp_path / "spool"),
+        "PATH": "/usr/bin:/bin",
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=variables,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.stdout, done.returncode) == ("mine {1000000}\n", 0), done.stderr
+    assert (tmp_path / "mine").stat().st_size == 1_000_000
+    types = [event["type"].removeprefix("pipeline.") for event in server.taken]
+    assert sorted(types) == sorted(
+        ["execution.started", "execution.finished", *["stage.started", "stage.finished"] * 2]
+    )
 
 
 def test_a_token_is_read_anew_from_its_file(server: Server, tmp_path: Path) -> None:

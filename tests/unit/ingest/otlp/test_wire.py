@@ -60,6 +60,12 @@ def test_a_span_that_is_wrong_is_refused_with_its_field_and_the_others_are_taken
     assert error.message.startswith(names)
 
 
+def test_a_span_that_ends_before_it_began_ends_as_it_begins() -> None:
+    began = json_span()["startTimeUnixNano"]
+    (span,) = decode(JSON, json_body(json_span(endTimeUnixNano=str(int(began) - 10**9)))).spans
+    assert span.end == span.start == int(began) // 1000
+
+
 @pytest.mark.parametrize(
     "attributes",
     [
