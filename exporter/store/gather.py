@@ -387,7 +387,7 @@ class _Gathering:
         for values in self.work.connection.execute(query):
             run = self.runs.setdefault(values[0], _stored_run(values))
             run.due_at = None
-            self.events.append(_end(run, conclusive=True))
+            self.events.append(_end(run))
 
     def give_up(self) -> None:
         """Tell spans that waited long enough, the highest of those that wait first."""
@@ -497,8 +497,8 @@ def _attempt_key(event: Event) -> str | None:
     return str(payload.attempt or 1)
 
 
-def _end(run: Run, *, conclusive: bool = False) -> Event:
-    """An execution is over, by what its parts told. `conclusive`: parts that are told later do not begin it anew."""
+def _end(run: Run) -> Event:
+    """An execution is over, by what its parts told. Those told later move its end, and do not begin it anew."""
     status = Status.FAILED if run.failed > 0 else Status.SUCCEEDED
     identity = event_identity("otlp-end", f"{run.execution_id}\x1f{run.ended}\x1f{status}")
     finished = ExecutionFinished(
@@ -506,6 +506,6 @@ def _end(run: Run, *, conclusive: bool = False) -> Event:
         environment=run.environment,
         execution=run.external_id,
         status=status,
-        conclusive=conclusive,
+        conclusive=True,
     )
     return Event(identity, from_micros(run.ended), run.source, run.namespace, finished)
