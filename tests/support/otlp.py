@@ -25,11 +25,10 @@ NAMES = [
     name
     for prefix in (
         "otel",
-        "celery-otel",
+        "celery",
         "dagster-otel",
         "genai",
         "metaflow-otel",
-        "oteljs",
         "prefect",
         "airflow3_otel",
     )
