@@ -223,13 +223,13 @@ SETTINGS: tuple[Setting, ...] = (
         "llm-content",
         one_of("drop", "store"),
         "drop",
-        "whether prompts and answers in spans are kept; secrets in them never are",
+        "whether prompts and answers are kept; secrets in them never are",
     ),
     Setting(
         "llm-emails",
         one_of("keep", "remove"),
         "keep",
-        "whether addresses of people in spans are kept",
+        "whether addresses of people are kept in what language models are told",
     ),
     Setting("log-format", one_of("text", "json"), "text", "how log lines are written"),
     Setting(

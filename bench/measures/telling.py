@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from functools import partial
 from statistics import median
 
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
@@ -21,40 +22,59 @@ from exporter.client.settings import ClientSettings
 BURSTS, STAGES = 20, 50
 PAUSE = 0.02
 """Seconds between bursts of stages: a pipeline does something else, too, and senders have their turn."""
+SINGLES = 150
+"""Stages one by one, each after a pause. What they cost then is mostly that nothing of them is in the caches."""
+
+Each = Callable[[Callable[[], None]], float]
+"""Microseconds of one stage, by a way to run many."""
 
 
 def measure(setting: Setting) -> Iterator[Row]:
-    """Microseconds of a stage that does nothing, in bursts; the median burst."""
+    """Microseconds of a stage that does nothing, in bursts and one by one; the median."""
     gateway = MeasuredPushgateway(setting.new_folder())
     gateway.start()
     with setting.exporter() as exporter, closing(gateway):
         gateway.wait_until_ready()
         with closing(Delivery(ClientSettings(url=exporter.url, spool=setting.new_folder()))) as delivery:
-            figures = in_turns(
-                setting.scale.rounds,
-                lambda: _client(delivery),
+            ways: tuple[Callable[[Each], float], ...] = (
+                lambda each: _client(delivery, each),
                 _opentelemetry,
-                lambda: _pushed(gateway.url.removeprefix("http://")),
+                lambda each: _pushed(gateway.url.removeprefix("http://"), each),
             )
-    ours, spans, pushed = figures
-    what = "telling of a stage, on its own thread"
-    yield Row(what, "", "µs", ours, (), Limit(20, 10))
+            rounds = setting.scale.rounds
+            yield from _rows("telling of a stage, on its own thread", Limit(20, 10), _in_bursts, rounds, ways)
+            yield from _rows("telling of a stage, one in 20 ms", None, _one_by_one, rounds, ways)
+
+
+def _rows(
+    what: str, limit: Limit | None, each: Each, rounds: int, ways: Sequence[Callable[[Each], float]]
+) -> Iterator[Row]:
+    ours, spans, pushed = in_turns(rounds, *(partial(way, each) for way in ways))
+    yield Row(what, "", "µs", ours, (), limit)
     yield Row(what, "OpenTelemetry's `BatchSpanProcessor`", "µs", ours, spans)
     yield Row(what, "prometheus_client's `push_to_gateway`", "µs", ours, pushed)
 
 
-def _each(stage: Callable[[], None]) -> float:
+def _in_bursts(stage: Callable[[], None]) -> float:
+    return _each(stage, BURSTS, STAGES)
+
+
+def _one_by_one(stage: Callable[[], None]) -> float:
+    return _each(stage, SINGLES, 1)
+
+
+def _each(stage: Callable[[], None], bursts: int, stages: int) -> float:
     found = []
-    for _ in range(BURSTS):
+    for _ in range(bursts):
         time.sleep(PAUSE)
         began = time.perf_counter_ns()
-        for _ in range(STAGES):
+        for _ in range(stages):
             stage()
         found.append(time.perf_counter_ns() - began)
-    return median(found) / STAGES / 1000
+    return median(found) / stages / 1000
 
 
-def _client(delivery: Delivery) -> float:
+def _client(delivery: Delivery, each: Each) -> float:
     execution = Execution("bench", delivery=delivery)
 
     def stage() -> None:
@@ -62,7 +82,7 @@ def _client(delivery: Delivery) -> float:
             told.items(out=120)
 
     execution.start()
-    found = _each(stage)
+    found = each(stage)
     execution.finish()
     return found
 
@@ -75,7 +95,7 @@ class _Nowhere(SpanExporter):
         return SpanExportResult.SUCCESS
 
 
-def _opentelemetry() -> float:
+def _opentelemetry(each: Each) -> float:
     provider = TracerProvider()
     provider.add_span_processor(BatchSpanProcessor(_Nowhere()))
     tracer = provider.get_tracer("bench")
@@ -85,12 +105,12 @@ def _opentelemetry() -> float:
             span.set_attribute("items.out", 120)
 
     with tracer.start_as_current_span("bench"):
-        found = _each(stage)
+        found = each(stage)
     provider.shutdown()
     return found
 
 
-def _pushed(gateway: str) -> float:
+def _pushed(gateway: str, each: Each) -> float:
     registry = CollectorRegistry()
     seconds = Histogram("stage_duration_seconds", "Duration.", ["stage"], registry=registry)
     items = Counter("stage_items", "Items given out.", ["stage"], registry=registry)
@@ -100,4 +120,4 @@ def _pushed(gateway: str) -> float:
             items.labels("extract").inc(120)
         push_to_gateway(gateway, "bench", registry)
 
-    return _each(stage)
+    return each(stage)

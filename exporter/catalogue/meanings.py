@@ -156,7 +156,7 @@ MEANINGS: Mapping[type[Struct], Mapping[str, str]] = {
         "time_to_first_token_seconds": "how long until a streamed answer began",
         "cost_usd": "what the call cost, in US dollars",
         "error": "what went wrong",
-        "prompt": "the text sent; kept with the event as it is, so send it only if it may be kept",
+        "prompt": "the text sent; dropped unless the server was told to store it, without secrets even then",
         "response": "the text received; the same holds",
         "template": "the prompt before its variables were filled in",
         "variables": "what was filled in",

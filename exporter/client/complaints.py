@@ -14,8 +14,3 @@ def complain(key: str, message: str, *, again: bool = False) -> None:
         return
     _SAID.add(key)
     logging.getLogger(LOGGER).warning("%s", message)
-
-
-def forget(key: str) -> None:
-    """Let a complaint be made again: what it was about has changed."""
-    _SAID.discard(key)

@@ -31,6 +31,8 @@ _START = Struct("<8sQQH")
 HEADER = 512
 """Bytes before the first record."""
 LENGTH = 4
+WINDOW = 64 << 10
+"""Bytes that are read at once."""
 
 
 class Segment:
@@ -122,10 +124,10 @@ class Segment:
     @acked.setter
     def acked(self, position: int) -> None:
         self._acked = position
-        with self._mapping:
-            # Closed: the process ends, and the next one delivers again what this one has: known by its ids.
-            if not self._memory.closed or self._mapped_again():
-                self._memory[8:16] = position.to_bytes(8, "little")
+        with self._mapping, contextlib.suppress(OSError):  # else it is delivered again, and known by its ids
+            if self._memory.closed:
+                self._map_again()
+            self._memory[8:16] = position.to_bytes(8, "little")
 
     def append(self, raw: bytes) -> bool:
         """Write a record; False if there is no room."""
@@ -146,35 +148,43 @@ class Segment:
             if self._lock is not None and self._is_open:
                 self._memory.close()
 
-    def _mapped_again(self) -> bool:
+    def _map_again(self) -> None:
         if self._lock is None or not self._is_open:
-            return False
+            raise OSError(f"{self.path} was closed")
         try:
             self._memory = mmap.mmap(self._lock, self.size)
-        except (OSError, ValueError):
-            return False
-        return True
+        except ValueError as error:
+            raise OSError(f"{self.path} was made smaller by somebody else") from error
 
     def records(self, begin: int) -> Iterator[tuple[int, Record | None]]:
-        """Records from a position on, each with the position behind it; None for one that is damaged."""
+        """Records from a position on, each with the position behind it; None for one that is damaged.
+
+        Raises OSError if the file cannot be read now.
+        """
         for end, raw in self.raw(begin):
             yield end, decode(raw)
 
     def raw(self, begin: int) -> Iterator[tuple[int, bytes]]:
         """The same as they were written."""
-        here = begin
+        here = base = begin
+        chunk = b""
         while here + LENGTH < self.size:
-            length = int.from_bytes(self._read(here, here + LENGTH), "little")
+            offset = here - base + LENGTH
+            if offset > len(chunk):
+                chunk, base, offset = self._read(here, here + WINDOW), here, LENGTH
+            length = int.from_bytes(chunk[offset - LENGTH : offset], "little")
             end = here + LENGTH + length
             if length < HEAD.size or end > self.size:
                 return
-            yield end, self._read(here + LENGTH, end)
+            if offset + length > len(chunk):
+                chunk, base, offset = self._read(here, max(end, here + WINDOW)), here, LENGTH
+            yield end, chunk[offset : offset + length]
             here = end
 
     def _read(self, begin: int, end: int) -> bytes:
         with self._mapping:
-            if self._memory.closed and not self._mapped_again():
-                return b""
+            if self._memory.closed:
+                self._map_again()
             return self._memory[begin:end]
 
     def _end(self) -> int:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from exporter.client.complaints import complain, forget
+from exporter.client.complaints import complain
 from exporter.client.spool import Spool
 from exporter.client.transport import Answer, Away, Transport
 
@@ -45,6 +45,9 @@ class Sender:
         self._stopping = False
         self._refusals = 0
         self._complain_at = 0.0
+        self._said_away = False
+        """Of this time that it is away; and of several in a minute only of the first."""
+        self._say_away_at = 0.0
         self._pause = 0.0
         self._adopted = -ADOPT_EVERY
         spool.full = self.wake
@@ -98,9 +101,13 @@ class Sender:
         self._transport.close()
 
     def _failed(self, error: Exception) -> None:
-        if not self._stopping:  # else the spool was closed under it
+        if self._stopping:
+            return  # the spool was closed under it
+        if isinstance(error, OSError):
+            complain("reading", f"cannot read what waits ({error}); it is sent later")
+        else:
             complain("defect", f"a defect of the client: {type(error).__name__}: {error}")
-            self._pause = LONG_PAUSE
+        self._pause = LONG_PAUSE
 
     def _turn(self) -> None:
         now = time.monotonic()
@@ -182,10 +189,12 @@ class Sender:
     def _gone(self, why: str) -> None:
         self.away = True
         self._pause = min(max(2 * self._pause, FIRST_PAUSE), LONGEST_PAUSE)
-        complain("away", why)
+        now = time.monotonic()
+        if not self._said_away and now >= self._say_away_at:
+            self._said_away = True
+            self._say_away_at = now + 60.0
+            complain("away", why, again=True)
 
     def _back(self) -> None:
-        if self.away:
-            forget("away")
-        self.away = False
+        self.away = self._said_away = False
         self._pause = 0.0

@@ -44,7 +44,7 @@ class Stage(Scope):
         retry_on: Failures = Exception,
         retry_wait: float = 0.0,
     ) -> None:
-        name(stage, "stage")
+        self._stage = f',"stage":{name(stage, "stage")}'
         if index is not None and not isinstance(index, int):
             name(index, "index")
         if attempt is not None and not 1 <= (count(attempt, "attempt") or 0) <= 1_000_000:
@@ -108,10 +108,10 @@ class Stage(Scope):
         self._path = (*above, self.name)
         if self.attempt is None:
             self.attempt = execution.attempt
-        self._stage = f',"stage":{name(self.name, "stage")}'
         head = execution._base + self._stage
         outer = parent._instance if isinstance(parent, Stage) else execution.instance
-        self._instance = _instance(outer, self.index)
+        if outer is not None or self.index is not None:
+            self._instance = _instance(outer, self.index)
         if self._instance is not None:
             head += f',"index":{name(self._instance, "index")}'
         if above:

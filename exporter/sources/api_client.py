@@ -122,6 +122,15 @@ class ApiClient:
         self._access.admit(token)
 
     def _asked(self, question: Question, headers: dict[str, str]) -> requests.Response:
+        try:
+            return self._asked_once(question, headers)
+        except requests.Timeout:
+            raise
+        except requests.ConnectionError:
+            # Servers close connections that wait for the next round, at times just as it begins.
+            return self._asked_once(question, headers)
+
+    def _asked_once(self, question: Question, headers: dict[str, str]) -> requests.Response:
         return self._session.request(
             "GET" if question.body is None else "POST",
             self.url + question.path,

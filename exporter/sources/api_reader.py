@@ -179,7 +179,7 @@ class ApiReader:
         try:
             answer = self._client.ask(question)
         except Missing:
-            answer = None  # a value that is needed of it is missed, and named, where it is needed
+            return None  # a value that is needed of it is missed, and named, where it is needed
         if document.unchanging:
             self._unchanging[key] = answer
             while len(self._unchanging) > MOST_UNCHANGING:

@@ -7,6 +7,7 @@ here, so that only what is wanted of it is kept.
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ MOST_MANIFEST_BYTES = 256 * 1024 * 1024
 
 _GOOD = frozenset({"success", "pass", "warn", "no-op"})
 _SELECTION = ("select", "exclude", "selector", "resource_types", "full_refresh", "empty")
+_KIND = re.compile(r"(\w+ Error)\b")
 _MOST_SECONDS = 1e9
 _TESTS = ("test", "unit_test")
 
@@ -136,8 +138,10 @@ def _times(result: _Result) -> tuple[datetime | None, datetime | None]:
 
 
 def _error(message: str, *, is_test: bool) -> dict[str, str | None]:
-    """A test that fails has found something out about the data."""
-    return {"message": message, "category": "data_quality" if is_test else None}
+    """A test that fails has found something out about the data. One that breaks tells so in its first words."""
+    found = _KIND.match(message)
+    kind = found[1].replace(" ", "") if found else "TestFailed" if is_test else None
+    return {"message": message, "type": kind, "category": "data_quality" if kind == "TestFailed" else None}
 
 
 def _project(results: list[_Result]) -> str | None:

@@ -140,6 +140,8 @@ class _Gathering:
         self.runs: dict[str, Run] = {}
         self.roots: dict[bytes, Place | None] = {}
         self.events: list[Event] = []
+        self.telling: dict[tuple[bytes, int], list[Event]] = {}
+        self.retold: set[str] = set()
         self.withdrawn: list[tuple[str, Told]] = []
         self.outdated: list[bytes] = []
         self.told = 0
@@ -230,7 +232,7 @@ class _Gathering:
                 found += self._provisional(row.key[:16])
                 continue
             above = self._row(row.parent_key, row.started)
-            if above is not None and above.state == HELD and not above.parent_key:
+            if above is not None and above.state != SETTLED and not above.parent_key:
                 found.append(above)
         return list({(row.key, row.started): row for row in found}.values())
 
@@ -310,7 +312,8 @@ class _Gathering:
         assert row.span is not None
         old, place = row.told, reading.place
         events = self.gatherer.interpreter.events(row.span, reading)
-        if old is not None and old.place.call:
+        untold = (row.key, row.started) in self.telling
+        if old is not None and old.place.call and not untold:
             return self._move(row, old, place, events, state)
         told = Told(
             place,
@@ -321,7 +324,10 @@ class _Gathering:
         if same and row.state == state:
             return False
         old_id, new_id = row.execution_id, _execution_id(place) if events else None
-        if old is not None:
+        if old is not None and untold:
+            # Nothing is stored of what it was taken for a moment ago.
+            self.retold.update({old_id} - {new_id} if old_id is not None else ())
+        elif old is not None:
             self.outdated += old.identities
             if not same and old_id is not None:
                 self.withdrawn.append((old_id, old))
@@ -331,7 +337,7 @@ class _Gathering:
         row.due_at, row.dirty = None, True
         if state == SETTLED:
             row.span = None
-        self.events += events
+        self.telling[row.key, row.started] = events
         return True
 
     def _move(self, row: SpanRow, old: Told, place: Place, events: list[Event], state: int) -> bool:
@@ -424,12 +430,23 @@ class _Gathering:
             column_names(table)[:2],
             [(*values[2:], *values[:2]) for row in changed if row.stored for values in [row.values()]],
         )
+        self.events += [event for events in self.telling.values() for event in events]
+        self._forget_runs()
         for run in self.runs.values():
             if run.counted and run.open <= 0:
                 self.events.append(_end(run))
         self._write_runs()
         self._withdraw()
         return self.events
+
+    def _forget_runs(self) -> None:
+        """Drop what was counted for executions that no span is taken to belong to any more."""
+        left = {
+            row[6] for row in select_in(self.work.connection, schema.spans, "execution_id", list(self.retold))
+        }
+        for id_ in self.retold - left:
+            if (run := self.runs.get(id_)) is not None and not run.stored:
+                del self.runs[id_]
 
     def _write_runs(self) -> None:
         table = schema.open_runs

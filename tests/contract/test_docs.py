@@ -242,7 +242,7 @@ def test_the_configuration_file_of_operations_is_understood(tmp_path: Path) -> N
 
 
 def test_the_systemd_unit_starts_the_command_with_variables_that_exist() -> None:
-    (unit,) = [block.text for block in of_kind("ini")]
+    (unit,) = [block.text for block in blocks("docs/operations.md") if block.kind == "ini"]
     assert re.findall(r"^ExecStart=\S+/pipeline-exporter serve$", unit, re.MULTILINE)
     given = dict(re.findall(r"^Environment=(\w+)=(.*)$", unit, re.MULTILINE))
     assert settings({}, given).database.startswith("sqlite:////var/lib/pipeline-exporter/")

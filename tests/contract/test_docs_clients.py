@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -53,6 +54,20 @@ def test_python_runs_as_it_stands(block: Block, exporter: Exporter, tmp_path: Pa
         found = wait_for(lambda: executions(exporter), "its run arrived")
         assert [each["status"] for each in found] == ["succeeded"]
         assert re.search(rf'pipeline\(\s*"{found[0]["pipeline"]}"', block.text)
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed here")
+def test_systemd_takes_the_unit_as_it_stands(tmp_path: Path) -> None:
+    (unit,) = (block for block in of_kind("ini") if block.document == "docs/command.md")
+    program = tmp_path / "pipeline-exporter"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    file = tmp_path / "nightly.service"
+    file.write_text(unit.text.replace("/opt/venv/bin/pipeline-exporter", str(program)))
+    done = subprocess.run(
+        ["systemd-analyze", "verify", str(file)], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("block", COMMANDS, ids=places(COMMANDS))

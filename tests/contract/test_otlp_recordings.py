@@ -6,16 +6,21 @@ How closely, and what each client cannot tell, is in docs/clients.md.
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 from typing import Any
 
+import msgspec
 import pytest
 
+from exporter.domain.events import StageFinished
 from exporter.domain.status import status_of_word
 from exporter.domain.times import to_micros
+from exporter.store import schema
 from tests.support.openlineage import bodies, moment, told
 from tests.support.otlp import NAMES, ORDERS, Gathered, batches, gathered, put_all
-from tests.support.recordings import recordings, truth
+from tests.support.recordings import recorded, recordings, truth
 
+WORDS = {"Completed": "succeeded", "Failed": "failed", "TimedOut": "timed_out"}
 BY_NUMBER = {"otel-cicd_gzip", "otel-cicd_json", "otel-cicd_proto"}
 
 
@@ -79,6 +84,13 @@ def test_a_batch_sent_again_brings_nothing_new(sqlite_url: str, name: str) -> No
         for batch in batches(name):
             assert not any(store.put(*batch))
         assert (store.rows(), store.calls()) == before
+
+
+def test_every_recording_of_spans_is_looked_at() -> None:
+    of_spans = {
+        name for name in recordings("") if any(one.path.endswith("/traces") for one in recorded(name))
+    }
+    assert set(NAMES) == of_spans
 
 
 def tries(stage: Any) -> list[str]:
@@ -221,6 +233,41 @@ def test_prefect(sqlite_url: str) -> None:
         assert Counter(run["status"] for run in store.rows().values()) == {"succeeded": 6, "failed": 1}
 
 
+def test_prefects_runs_tries_and_times_are_its_own(sqlite_url: str) -> None:
+    with gathered(sqlite_url) as store:
+        put_all(store, batches("prefect-retries_nested"))
+        rows = {run: row for (_, _, run), row in store.rows().items()}
+        for run in truth("prefect-retries_nested"):
+            found = rows[run["id"]]
+            if run["run_count"] == 1:
+                assert str(found["status"]) == WORDS[run["state"]]
+                for mine, prefects in zip(
+                    found["times"][1:], (run["start_time"], run["end_time"]), strict=True
+                ):
+                    assert mine == pytest.approx(to_micros(moment(prefects)), abs=800_000)
+            tasks = {path[-1] + "-" + str(index): stage for (path, index), stage in found["stages"].items()}
+            # A task that ran into its time-out never ends its span, one that was never ready has none.
+            told_of = [task for task in run["tasks"] if task["state"] not in ("TimedOut", "NotReady")]
+            assert set(tasks) == {f"{task['name']}-{task['id'][-8:]}" for task in told_of}
+            for task in told_of:
+                begun = [
+                    pair for pair in pairwise(task["states"]) if pair[0]["name"] in ("Running", "Retrying")
+                ]
+                tries_ = tasks[f"{task['name']}-{task['id'][-8:]}"][2]
+                assert [str(status) for _, status, _ in tries_] == [
+                    WORDS.get(ended["name"], "failed") for _, ended in begun
+                ]
+                for (_, _, duration), (first, ended) in zip(tries_, begun, strict=True):
+                    wanted = moment(ended["timestamp"]) - moment(first["timestamp"])
+                    assert duration == pytest.approx(wanted.total_seconds(), abs=0.1)
+
+
+def test_prefects_tasks_within_tasks_are_below_them(sqlite_url: str) -> None:
+    runs = shown(sqlite_url, "prefect-retries_nested").values()
+    paths = Counter(path for run in runs for path, _ in run["stages"] if "inner" in path)
+    assert paths == {("outer", "inner"): 2}
+
+
 def test_dagster(sqlite_url: str) -> None:
     with gathered(sqlite_url) as store:
         put_all(store, batches("dagster-otel"))
@@ -304,6 +351,49 @@ def test_metaflow(sqlite_url: str) -> None:
     assert statuses(bad["stages"]) == dict.fromkeys(names, "succeeded") | {"end": "failed"}
 
 
+def test_metaflows_runs_and_tasks_end_as_its_own_records_say(sqlite_url: str) -> None:
+    runs = {run: row for (_, _, run), row in shown(sqlite_url, "metaflow-otel_branches").items()}
+    for name, wanted in truth("metaflow-otel_branches").items():
+        flow, run = name.split("/")
+        found = runs[run]
+        assert found["status"] == ("succeeded" if wanted["successful"] else "failed")
+        if flow == "NestedFlow":
+            continue  # instances of a foreach within a foreach share numbers
+        stages = statuses(found["stages"])
+        assert stages == {
+            task["task"].partition("/")[0] + ("" if task["index"] is None else f"[{task['index']}]"): (
+                "succeeded" if task["ok"] else "failed"
+            )
+            for task in wanted["tasks"]
+        }
+        for task in wanted["tasks"]:
+            index = None if task["index"] is None else str(task["index"])
+            attempts = found["stages"][(task["task"].partition("/")[0],), index][2]
+            assert len(attempts) == task["attempt"] + 1
+
+
+def test_metaflows_edges_are_the_tasks_that_a_task_took_over_from(sqlite_url: str) -> None:
+    with gathered(sqlite_url) as store:
+        put_all(store, batches("metaflow-otel_branches"))
+        store.store.pass_time(30)
+        told_ends = [
+            msgspec.json.decode(row.body, type=StageFinished)
+            for row in store.store.rows(schema.events, schema.events.c.type == StageFinished.type)
+        ]
+    edges = {(end.stage, one) for end in told_ends for one in end.depends_on or ()}
+    assert edges >= {
+        ("work", "start"),
+        ("join", "work"),
+        ("end", "join"),
+        ("left", "start"),
+        ("right", "start"),
+        ("inner", "outer"),
+        ("join_inner", "inner"),
+        ("join_outer", "join_inner"),
+    }
+    assert not [edge for edge in edges if edge[1].startswith("_") or edge[0] == "start"]
+
+
 # Language models -----------------------------------------------------------------------------------------------
 
 TOKENS = [
@@ -353,6 +443,72 @@ def test_calls_of_language_models_in_three_dialects(
     assert {call.execution for call in calls} == {key[2] for key in runs}
     assert sum(call.cached_tokens or 0 for call in calls) == (cached or 0)
     assert all(call.prompt is None and call.response is None for call in calls)
+
+
+def told_of(store: Gathered) -> list[tuple[Any, ...]]:
+    return sorted(
+        (
+            c.request_model,
+            c.input_tokens or 0,
+            c.output_tokens or 0,
+            c.cached_tokens or 0,
+            c.error is not None,
+        )
+        for c in store.calls()
+    )
+
+
+def test_sums_that_an_agent_repeats_are_not_added(sqlite_url: str) -> None:
+    """pydantic-ai: two calls and a tool, one that fails, one that is refused for its rate first, a stream."""
+    with gathered(sqlite_url) as store:
+        put_all(store, batches("genai-pydantic_agent"))
+        assert told_of(store) == [
+            ("gpt-429", 106, 20, 64, False),
+            ("gpt-500", 0, 0, 0, True),
+            ("gpt-fake", 106, 20, 64, False),
+            ("gpt-fake", 109, 20, 64, False),
+            ("gpt-fake", 115, 20, 64, False),
+        ]
+        runs = list(store.rows().values())
+        assert Counter(run["status"] for run in runs) == {"succeeded": 3, "failed": 1}
+        assert [statuses(run["stages"]) for run in runs if run["stages"]] == [
+            {"execute_tool lookup_order": "succeeded"}
+        ]
+
+
+def test_chains_and_an_agent_of_langchain(sqlite_url: str) -> None:
+    """A chain, a streamed one, one that fails, one refused for its rate first, one whose parser fails, an agent."""
+    with gathered(sqlite_url) as store:
+        put_all(store, batches("genai-openinf_langgraph"))
+        assert told_of(store) == [
+            ("gpt-429", 111, 20, 64, False),
+            ("gpt-500", 0, 0, 0, True),
+            ("gpt-fake", 105, 20, 64, False),
+            ("gpt-fake", 106, 20, 64, False),
+            *[("gpt-fake", 111, 20, 64, False)] * 3,
+        ]
+        assert {call.response_model for call in store.calls()} == {
+            "gpt-429-2026-10-01",
+            "gpt-500",
+            "gpt-fake",
+            "gpt-fake-2026-10-01",
+        }
+        runs = list(store.rows().values())
+        assert Counter(run["status"] for run in runs) == {"succeeded": 4, "failed": 2}
+        (agent,) = [statuses(run["stages"]) for run in runs if (("tools",), None) in run["stages"]]
+        assert agent["tools/lookup_order"] == "succeeded"
+        (parser,) = [error for run in runs for error in run["errors"] if error[0] == "JsonOutputParser"]
+        assert "Invalid json output: [prompt removed]" in parser[3]
+
+
+@pytest.mark.parametrize("name", ["genai-pydantic_agent", "genai-openinf_langgraph"])
+def test_of_what_agents_say_nothing_is_kept(sqlite_url: str, name: str) -> None:
+    with gathered(sqlite_url) as store:
+        put_all(store, batches(name))
+        kept = repr([store.store.rows(table) for table in schema.metadata.sorted_tables])
+    assert "lookup_order" in kept
+    for said in ("SECRET", "LEAK", "refund", "kettle"):
+        assert said not in kept
 
 
 def test_a_call_that_fails_tells_its_error(sqlite_url: str) -> None:

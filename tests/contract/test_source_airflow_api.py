@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -59,7 +60,7 @@ def declared(events: list[Event], pipeline: str) -> dict[str, Any]:
     return found
 
 
-NAMES = ["airflow3-mid", "airflow3-end"]
+NAMES = ["airflow3-mid", "airflow3-end", "airflow2-end"]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -190,6 +191,60 @@ def test_the_graph_the_owner_and_the_pause_are_declared(tmp_path: Path) -> None:
 def test_a_schedule_is_declared_in_its_zone(tmp_path: Path) -> None:
     with airflow("airflow3-end", tmp_path) as (_, source):
         assert declared(told(source), "every_minute")["schedule"] == e.Schedule(cron="* * * * *")
+
+
+def test_airflow_2s_tries_and_instances_are_told(sqlite_url: str, tmp_path: Path) -> None:
+    with airflow("airflow2-end", tmp_path) as (server, source), reading(sqlite_url, source) as read:
+        read.round(seconds=0)
+        # A user's name and password go with each question there.
+        assert server.authorization == "Basic " + base64.b64encode(b"reader:word").decode()
+        stages = {
+            place: status for place, (status, _) in read.stages("manual__2026-11-22T13:22:40+00:00").items()
+        }
+        assert stages == {
+            ("flaky", None, 1): "failed",
+            ("flaky", None, 2): "succeeded",
+            ("choose", None, 1): "succeeded",
+            ("full", None, 1): "succeeded",
+            ("incremental", None, 1): "skipped",
+        }
+        work = {
+            place[1:]: status
+            for place, (status, _) in read.stages("scheduled__2026-11-21T03:00:00+00:00").items()
+            if place[0] == "work"
+        }
+        assert work == {
+            ("0", 1): "succeeded",
+            ("1", 1): "failed",
+            ("1", 2): "failed",
+            ("2", 1): "succeeded",
+            ("3", 1): "skipped",
+        }
+
+
+def test_what_went_wrong_in_airflow_2_is_found_in_the_text_of_its_log(tmp_path: Path) -> None:
+    with airflow("airflow2-end", tmp_path) as (_, source):
+        found = {
+            (one.index, one.attempt): one
+            for one in ended(told(source), "scheduled__2026-11-21T03:00:00+00:00", "work")
+        }
+    error = found["1", 2].error
+    assert error is not None
+    assert (error.type, error.message) == ("ValueError", r"cannot process \'bad\'")
+    assert found["1", 1].retry
+
+
+def test_airflow_2s_dags_are_declared(tmp_path: Path) -> None:
+    with airflow("airflow2-end", tmp_path) as (_, source):
+        found = declared(told(source), "nightly")
+    assert (found["owner"], found["description"]) == ("data-team", "Night's work")
+    assert found["schedule"] == e.Schedule(cron="0 3 * * *")
+    assert {stage.name: stage.depends_on for stage in found["stages"]} == {
+        "ingest.orders": [],
+        "extract": ["ingest.orders"],
+        "work": ["extract"],
+        "publish": ["work"],
+    }
 
 
 def test_a_run_leads_to_airflows_own_page(tmp_path: Path) -> None:

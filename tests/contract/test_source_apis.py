@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,9 @@ import pytest
 
 from exporter.domain import events as e
 from exporter.source_settings import SourceSetting
+from exporter.sources import mapping_file
 from exporter.sources.batch import Away
+from exporter.sources.mapping_file import BadMapping
 from exporter.sources.source import opened
 from tests.support.json_server import json_server
 from tests.support.sources import READ_AT, STATE, mapped, problems, reading, source, told
@@ -43,6 +46,60 @@ def atroz() -> dict[str, Any]:
     }
     details = {f"/api/v1/monitoring/jobs/{job}/snapshot": told for job, told in snapshots.items()}
     return {"/api/v1/jobs": lists, **details}
+
+
+POSTED = """system: things
+reads_from: api
+reads:
+  - name: runs
+    post: /runs/filter
+    body: {limit: 2, sort: newest}
+    items: "*"
+    pages: {parameter: offset, step: 2}
+    newest_by: at
+    settle_seconds: 60
+    documents:
+      kind: {get: "/kinds/{kind}", unchanging: true}
+      steps: {post: /steps, body: {run: "{id}", text: "run {id}"}, unless: {steps: [0, null]}}
+    emits:
+      - execution: {pipeline: kind.name, execution: id, status: state, ended_at: at}
+      - each: steps.*
+        stage:
+          pipeline: $.kind.name
+          execution: $.id
+          stage: name
+          status: {first: ["@next.state", {constant: running}]}
+          started_at: at
+          ended_at: "@next.at"
+"""
+
+
+class Things:
+    """Runs behind an API that is posted to, newest first."""
+
+    def __init__(self, count: int) -> None:
+        self.runs = [
+            {"id": n, "kind": n % 2, "state": "done", "at": f"2026-11-22T11:{n:02}:00Z", "steps": n % 2}
+            for n in range(count)
+        ]
+
+    def answers(self) -> dict[str, Any]:
+        return {
+            "/runs/filter": self.listed,
+            "/steps": self.steps,
+            "/kinds/0": {"name": "even"},
+            "/kinds/1": {"name": "odd"},
+        }
+
+    def listed(self, body: Any) -> Any:
+        start = body.get("offset", 0)
+        return self.runs[::-1][start : start + body["limit"]]
+
+    @staticmethod
+    def steps(body: Any) -> Any:
+        assert body == {"run": body["run"], "text": f"run {body['run']}"}
+        begun = {"name": "only", "state": "running", "at": "2026-11-22T10:00:00Z"}
+        return [begun, {"name": "only", "state": "done", "at": "2026-11-22T10:00:30Z"}]
 
 
 def run(number: int) -> dict[str, object]:
@@ -186,3 +243,79 @@ def test_a_token_is_presented(tmp_path: Path) -> None:
 def test_nobody_there_is_away() -> None:
     with pytest.raises(Away, match="does not answer"):
         told(mapped(PAGED, "http://127.0.0.1:9"))
+
+
+def test_a_list_that_is_posted_to_is_read_page_by_page_with_the_documents_of_its_items(
+    sqlite_url: str,
+) -> None:
+    things = Things(5)
+    with json_server(things.answers()) as server, reading(sqlite_url, mapped(POSTED, server.url)) as read:
+        read.round()
+        assert read.statuses("even") == dict.fromkeys("024", "succeeded")
+        assert read.statuses("odd") == dict.fromkeys("13", "succeeded")
+        assert read.stages("1") == {("only", None, 1): ("succeeded", "done")}
+    lists = [body for path, body in server.bodies if path == "/runs/filter"]
+    assert lists == [
+        {"limit": 2, "sort": "newest"},
+        {"limit": 2, "sort": "newest", "offset": 2},
+        {"limit": 2, "sort": "newest", "offset": 4},
+    ]
+    # What never changes is asked for once, what an item has not is not asked for.
+    assert sorted(path for path in server.asked if path.startswith("/kinds")) == ["/kinds/0", "/kinds/1"]
+    assert sorted(body["run"] for path, body in server.bodies if path == "/steps") == [1, 3]
+
+
+def test_a_list_of_newest_first_is_read_down_to_what_was_read_before(sqlite_url: str) -> None:
+    things = Things(40)
+    with json_server(things.answers()) as server, reading(sqlite_url, mapped(POSTED, server.url)) as read:
+        read.round()
+        asked = len(server.asked)
+        things.runs += Things(43).runs[40:]
+        read.round()
+        assert read.statuses("even") | read.statuses("odd") == dict.fromkeys(map(str, range(43)), "succeeded")
+        # Two pages with what is new and the minute before it, one with what is older.
+        assert [path for path in server.asked[asked:] if path == "/runs/filter"] == ["/runs/filter"] * 3
+    with json_server(things.answers()) as server, reading(sqlite_url, mapped(POSTED, server.url)) as again:
+        again.round()
+        assert [path for path, _ in server.bodies].count("/runs/filter") <= 2
+
+
+def test_an_answer_that_was_cut_off_is_asked_for_again() -> None:
+    with json_server({"/runs": {"runs": [run(1)]}}) as server:
+        server.hang_up = 1
+        assert len(told(mapped(PAGED, server.url))) == 1
+
+
+def test_a_document_of_one_item_that_is_broken_costs_no_other() -> None:
+    things = Things(2)
+    with json_server({**things.answers(), "/kinds/1": (500, {})}) as server:
+        assert len(told(mapped(POSTED, server.url))) == 1
+        assert problems(mapped(POSTED, server.url)) == ["runs: /kinds/1: HTTP 500"]
+
+
+def test_who_is_not_let_in_is_away() -> None:
+    things = Things(2)
+    with json_server({**things.answers(), "/kinds/1": (401, {})}) as server, pytest.raises(Away):
+        told(mapped(POSTED, server.url))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right", "problem"),
+    [
+        ("post: /runs/filter", "get: /runs", "reads.0.body: only what is posted has a body"),
+        ("    pages: {parameter: offset, step: 2}\n", "", "reads.0.newest_by: expected pages as well"),
+        ("newest_by: at", "newest_by: a..b", "reads.0.newest_by: expected a path"),
+        (
+            '{get: "/kinds/{kind}", ',
+            '{get: "/kinds", post: /kinds, ',
+            "reads.0.documents.kind: expected either",
+        ),
+        ('"/kinds/{kind}"', '"/kinds/{a..b}"', "reads.0.documents.kind: expected a path"),
+        ('{get: "/kinds/{kind}", ', "{get: /kinds, body: {}, ", "reads.0.documents.kind.body: only what"),
+        ("{first: [", "{join: [a..b, ", "reads.0.emits.1.stage.status.join.0: expected a path"),
+    ],
+)
+def test_a_mapping_of_an_api_that_cannot_be_is_told_by_its_key(wrong: str, right: str, problem: str) -> None:
+    assert wrong in POSTED
+    with pytest.raises(BadMapping, match=re.escape(problem)):
+        mapping_file.parse(POSTED.replace(wrong, right), "mapping.yml")

@@ -121,13 +121,28 @@ def test_errors_tests_and_warnings_are_told_once(target: Path) -> None:
         "test.shop.not_null_stg_orders_customer.e281953e2b",
         "data_quality",
     )
-    assert failed.error.message == "Got 1 result, configured to fail if != 0"
+    assert (failed.error.type, failed.error.message) == (
+        "TestFailed",
+        "Got 1 result, configured to fail if != 0",
+    )
     assert not any(isinstance(one, e.ExecutionFinished) and one.error for one in found)
     rules = [one.rules for one in found if isinstance(one, e.RecordsChecked)]
     assert {"not_null_stg_orders_customer": 1} in rules
     assert {"unique_stg_orders_id": 0} in rules
     (warning,) = [one for one in found if isinstance(one, e.WarningRaised)]
     assert warning.stage == "test.shop.customer_warns.44a06e4171"
+
+
+def test_an_error_is_of_the_kind_that_dbt_names(target: Path) -> None:
+    run("run_fails", target)
+    (error,) = [
+        one.payload.error
+        for one in told(source("dbt", target))
+        if isinstance(one.payload, e.StageFinished) and one.payload.error is not None
+    ]
+    assert error.type == "RuntimeError"
+    assert error.message.startswith("Runtime Error in model fragile")
+    assert error.category is None
 
 
 def test_what_was_told_in_variables_is_not_kept(target: Path) -> None:

@@ -6,6 +6,7 @@ import json
 import shutil
 import sqlite3
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 import psycopg
@@ -16,6 +17,8 @@ from exporter.domain import events as e
 from exporter.domain.events import Event
 from exporter.sources import mapping_file
 from exporter.sources.source import Source
+from tests.support.json_server import json_server
+from tests.support.prefect_api import answers, recorded
 from tests.support.sources import STATE, copied, fill_philotes, problems, reading, rows_of, source, told
 
 IMAGING = STATE / "dsa110" / "pipeline.sqlite3"
@@ -23,6 +26,7 @@ LUIGI = STATE / "luigi" / "luigi-task-hist.db"
 AIRFLOW = STATE / "airflow" / "airflow.db"
 DAGSTER = STATE / "dagster" / "runs.db"
 PREFECT = STATE / "prefect" / "prefect.db"
+PREFECT_RETRIES = STATE / "prefect_retries" / "prefect.db"
 
 FILES = {
     "dsa110": IMAGING,
@@ -253,6 +257,51 @@ def test_prefects_flows_stand_where_its_database_says(sqlite_url: str) -> None:
         flaky = {key[2]: value for key, value in read.stages(run).items() if key[0] == "flaky"}
         assert flaky == {1: ("failed", "Retrying"), 2: ("succeeded", "Completed")}
         assert sum(name == "extract" for name, *_ in read.stages(run)) == 3
+
+
+def test_prefects_tries_end_with_the_state_that_followed_them_with_and_without_a_delay() -> None:
+    for task, word in (("flaky", "Retrying"), ("delayed", "AwaitingRetry")):
+        every = rows_of(
+            PREFECT_RETRIES,
+            "SELECT t.name, s.type, s.timestamp FROM task_run_state s JOIN task_run t ON t.id = s.task_run_id"
+            " ORDER BY s.timestamp",
+        )
+        states = [row[1:] for row in every if str(row[0]).startswith(f"{task}-")]
+        wanted = [
+            (f"{begun}+00:00", f"{ended}+00:00")
+            for (type_, begun), (_, ended) in pairwise(states)
+            if type_ == "RUNNING"
+        ]
+        events = [
+            event
+            for event in told(source("prefect", PREFECT_RETRIES, sqlite=True))
+            if isinstance(event.payload, e.StageStarted | e.StageFinished) and event.payload.stage == task
+        ]
+        starts, found = (
+            {p.attempt or 0: str(event.time) for event in events if isinstance(p := event.payload, type_)}
+            for type_ in (e.StageStarted, e.StageFinished)
+        )
+        assert [(starts[number], found[number]) for number in sorted(found)] == wanted
+        words = {
+            event.payload.source_status for event in events if isinstance(event.payload, e.StageFinished)
+        }
+        assert words == {word, "Completed"}
+
+
+def test_prefects_database_and_its_api_tell_the_same(sqlite_url: str) -> None:
+    told_by: list[dict[str, object]] = []
+    with json_server(answers(recorded())) as server:
+        for one in (
+            source("prefect", PREFECT_RETRIES, sqlite=True),
+            source("prefect-api", server.url),
+        ):
+            with reading(f"{sqlite_url}.{one.mapping.reads_from}", one) as read:
+                read.round()
+                flows = {str(name) for (name,) in rows_of(PREFECT_RETRIES, "SELECT name FROM flow")}
+                runs = {run: status for flow in flows for run, status in read.statuses(flow).items()}
+                told_by.append({run: (status, read.stages(run)) for run, status in runs.items()})
+    assert told_by[0] == told_by[1]
+    assert len(told_by[0]) == 17
 
 
 def test_a_child_flow_names_the_flow_that_started_it() -> None:

@@ -20,7 +20,11 @@ class JsonServer:
 
     answers: dict[str, Any] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
+    bodies: list[tuple[str, Any]] = field(default_factory=list)
+    """All that was posted, in order; `posted` has the last by path."""
     unchanged: int = 0
+    hang_up: int = 0
+    """How often a connection is closed without an answer."""
     authorization: str | None = None
     posted: dict[str, Any] = field(default_factory=dict)
     url: str = ""
@@ -35,6 +39,10 @@ def json_server(answers: Mapping[str, Any]) -> Iterator[JsonServer]:
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
+            if told.hang_up:
+                told.hang_up -= 1
+                self.close_connection = True
+                return
             told.authorization = self.headers.get("Authorization")
             answer = told.answers.get(self.path, (404, {}))
             self._answer(answer(told.authorization) if callable(answer) else answer)
@@ -42,6 +50,7 @@ def json_server(answers: Mapping[str, Any]) -> Iterator[JsonServer]:
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))))
             told.posted[self.path] = body
+            told.bodies.append((self.path, body))
             answer = told.answers.get(self.path, (404, {}))
             self._answer(answer(body) if callable(answer) else answer)
 

@@ -18,6 +18,7 @@ import psycopg
 from sqlalchemy import delete, func, select
 
 from exporter.domain.events import Event
+from exporter.exposition import StoreCollector
 from exporter.exposition.own import OwnMetrics
 from exporter.source_settings import SourceSetting
 from exporter.sources import mapping_file
@@ -113,6 +114,14 @@ class Reading:
         """Lose the positions, as with a database that was brought back from a backup."""
         with self.store.engine.begin() as connection:
             connection.execute(delete(schema.source_cursors))
+
+    def total(self, name: str, **labels: str) -> float | None:
+        """A metric of the pipelines, as a scrape would tell it."""
+        for family in StoreCollector(self.store.engine, Limits()).collect():
+            for sample in family.samples:
+                if sample.name == name and labels.items() <= sample.labels.items():
+                    return sample.value
+        return None
 
     def metric(self, name: str, **labels: str) -> float | None:
         """A metric of the exporter's own."""

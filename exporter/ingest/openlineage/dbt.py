@@ -10,6 +10,8 @@ Nothing is tried twice within an invocation."""
 
 from __future__ import annotations
 
+import re
+
 from msgspec.structs import replace
 
 from exporter.domain.errors import Category
@@ -40,6 +42,8 @@ _INVOCATION = "dbt-run-"
 
 _STATEMENT = ".sql."
 
+_FAILED = re.compile(r"^(Command `[^`]*` failed) at [\d:.]+ after [\d.]+ seconds$")
+
 
 def translate(event: RunEvent, job: JobType, environment: str) -> Story | None:
     """What a run event of dbt tells; None if it does not say of which invocation."""
@@ -59,11 +63,19 @@ def _invocation(event: RunEvent, environment: str, job: JobType, ancestry: Ances
         labels=facets.labels(event.run),
         parent=None if starter is None else Parent(starter.pipeline, starter.run_id),
     )
-    payloads: list[Payload] = [execution_state(event, about, told, end(event))]
+    payloads: list[Payload] = [execution_state(event, about, told, _end_of_all(event))]
     declared = declaration(event, about, job)
     if declared is not None:
         payloads.append(declared)
     return _story(event, event.namespace, payloads)
+
+
+def _end_of_all(event: RunEvent) -> End | None:
+    """How an invocation ended. Its message tells the time and no reason: with it no two failures would be alike."""
+    ended = end(event)
+    if ended is not None and ended.error is not None:
+        ended.error = replace(ended.error, message=_FAILED.sub(r"\1", ended.error.message))
+    return ended
 
 
 def _statement(event: RunEvent, environment: str, ancestry: Ancestry) -> Story | None:

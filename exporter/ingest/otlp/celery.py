@@ -61,7 +61,9 @@ def read(span: Span, parent: Place | None, *, orphan: bool) -> Reading | None:
         "kind": "task",
     }
     if span.attributes["celery.action"] == "apply_async":
-        moments = [Moment(span.start, ExecutionQueued(**about))] if first else []
+        # As an orphan it may be a retry, which is sent under the id of the task that ran.
+        known = first and not (span.parent and parent is None)
+        moments = [Moment(span.start, ExecutionQueued(**about))] if known else []
         return Reading(place, moments, whole=not span.parent, tally=Tally(open=1, counted=True))
     upstream = place.path
     place = replace(place, path=[task])

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 from exporter.domain.events import Items
 from exporter.domain.spans import Place, Reading, Span
@@ -167,6 +168,9 @@ def read_span(rule: Rule, span: Span, parent: Place | None, *, orphan: bool) -> 
         )
         return Reading(place, moments, whole=True)
     if parent is None:
+        if not span.parent and rule.execution is not None and filled(rule.execution, span) is None:
+            # Runs are told by name, and this encloses them: a scheduler, a shell, a request.
+            return Reading(replace(place, execution=None), [], whole=True)
         if not orphan:
             return None
         parent = place

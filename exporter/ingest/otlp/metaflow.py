@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from pathlib import PurePosixPath
 
@@ -10,6 +11,7 @@ from exporter.ingest.otlp import parts
 
 SOURCE = "metaflow"
 _SCOPE = "metaflow."
+_INPUT = re.compile(r"(?:^|,)[^/,:!]+/([^/,]+)/")
 
 
 def claims(span: Span) -> bool:
@@ -63,8 +65,19 @@ def _task(span: Span, place: Place, step: str, options: dict[str, str]) -> Readi
         path=[step],
         index=parts.name(options.get("split-index")),
     )
-    moment = parts.stage(span, place, attempt=tried + 1, retry=span.failed and tried < allowed)
+    retry = span.failed and tried < allowed
+    depends_on = _inputs(options.get("input-paths", ""))
+    moment = parts.stage(span, place, attempt=tried + 1, retry=retry, depends_on=depends_on)
     return Reading(place, [moment], whole=True)
+
+
+def _inputs(paths: str) -> list[str] | None:
+    """Steps that a task took over from: `run/step/task,…`, or `run/step/:task,…` where they are many."""
+    steps = (match[1] for match in _INPUT.finditer(paths))
+    found = list(
+        dict.fromkeys(name for step in steps if (name := parts.name(step)) and step != "_parameters")
+    )
+    return found or None
 
 
 def _words(command: str) -> list[str]:

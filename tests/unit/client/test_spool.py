@@ -342,3 +342,17 @@ def test_files_that_nobody_writes_any_more_take_no_address_space(tmp_path: Path)
     assert maps <= 1
     assert len(numbers(spool)) == 20_000
     spool.close()
+
+
+def test_what_cannot_be_read_now_is_read_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spool = Spool(tmp_path, 64 << 20, now=lambda: NOON)
+    filled(spool, record.STAGE_FINISHED, 1000)  # the first file rests, as there is a second one
+
+    def none(*_: object) -> None:
+        raise OSError(12, "Cannot allocate memory")
+
+    monkeypatch.setattr("exporter.client.segment.mmap.mmap", none)
+    with pytest.raises(OSError, match="allocate"):
+        numbers(spool)
+    monkeypatch.undo()
+    assert len(numbers(spool)) == 1000

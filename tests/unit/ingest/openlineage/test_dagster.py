@@ -18,7 +18,7 @@ def test_a_run_is_an_execution_of_its_job() -> None:
     started = only([event], e.ExecutionStarted)
     assert (event.source, event.namespace, started.pipeline, started.kind) == (
         "dagster",
-        "dagster_prod",
+        "dagster",
         "etl",
         "job",
     )
@@ -47,7 +47,7 @@ def test_steps_of_a_cancelled_run_that_never_ended_are_lost() -> None:
         "ABORT",
         run="run-1",
         name="etl",
-        namespace="dagster_prod",
+        namespace="dagster",
         time="2026-11-22T01:00:09Z",
         producer=PRODUCER,
     )

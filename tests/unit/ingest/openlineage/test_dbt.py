@@ -250,3 +250,13 @@ def test_a_model_leaves_its_table_and_a_test_leaves_nothing() -> None:
     assert only(events, e.StageFinished).items == e.Items(out=9)
     tested = told([node("COMPLETE", "TEST", "t", unique_id="test.shop.t", outputs=outputs)])
     assert [type(event.payload) for event in tested] == [e.StageFinished]
+
+
+def test_how_long_a_failing_command_took_is_no_part_of_its_error() -> None:
+    """Else no two failures would be of one kind."""
+    message = "Command `dbt run` failed at 13:41:15.628543 after 13.53 seconds"
+    facets = {"errorMessage": {"message": message, "programmingLanguage": "sql"}}
+    body = run_event("FAIL", name="dbt-run-shop", job_facets=job_type("DBT", "JOB"), run_facets=facets)
+    error = only(told([body]), e.ExecutionFinished).error
+    assert error is not None
+    assert error.message == "Command `dbt run` failed"

@@ -136,6 +136,16 @@ def test_old_spans_are_forgotten(sqlite_url: str) -> None:
             assert connection.scalar(select(func.count()).select_from(schema.spans)) == 0
 
 
+def test_a_root_that_comes_with_a_grandchild_of_an_orphan_takes_both(database_url: str) -> None:
+    root = {"cicd.pipeline.name": "p", "cicd.pipeline.run.id": "1"}
+    with gathered(database_url) as store:
+        store.put(span(5, 4, "a", kind="server"))
+        store.store.pass_time(LATER)
+        store.put(span(7, 5, "c", kind="client"), span(1, 0, "a", kind="server", attributes=root))
+        store.store.pass_time(LATER)
+        assert [run for _, _, run in store.rows()] == ["1"]
+
+
 @st.composite
 def trees(draw: st.DrawFn) -> list[Span]:
     """Traces of spans, some of whose parents are never sent."""

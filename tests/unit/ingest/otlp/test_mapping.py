@@ -102,6 +102,37 @@ BAD = [
 ]
 
 
+@pytest.mark.parametrize("waits", [False, True])
+def test_what_encloses_runs_that_have_names_of_their_own_is_no_run(
+    sqlite_url: str, tmp_path: Path, waits: bool
+) -> None:
+    runs = [
+        span(number, 1, "etl.run", attributes={"job": "orders", "run.id": f"r{number}"}) for number in (2, 3)
+    ]
+    root = [span(1, 0, "scheduler"), span(4, 1, "look around")]
+    with gathered(sqlite_url, reader(tmp_path, MAPPING)) as store:
+        store.put(*runs)
+        if waits:
+            store.store.pass_time(31)
+        store.put(*root)
+        store.store.pass_time(31)
+        assert {(key[1:], row["status"]) for key, row in store.rows().items()} == {
+            (("orders", "r2"), "succeeded"),
+            (("orders", "r3"), "succeeded"),
+        }
+
+
+def test_a_root_that_names_its_run_is_a_stage_of_it(sqlite_url: str, tmp_path: Path) -> None:
+    about = {"job": "orders", "run.id": "r7"}
+    with gathered(sqlite_url, reader(tmp_path, MAPPING)) as store:
+        store.put(span(1, 0, "prepare", trace=1, attributes=about))
+        store.put(span(1, 0, "etl.run", trace=2, attributes=about))
+        store.store.pass_time(31)
+        ((key, row),) = store.rows().items()
+        assert (key[1:], row["status"]) == (("orders", "r7"), "succeeded")
+        assert [path for path, _ in row["stages"]] == [("prepare",)]
+
+
 @pytest.mark.parametrize(("text", "says"), BAD)
 def test_a_bad_mapping_names_line_and_key_and_the_schema_refuses_it_too(
     tmp_path: Path, text: str, says: str
