@@ -380,7 +380,8 @@ class Event(Struct, frozen=True):
     """A payload with its identity (16 bytes), when it happened, and whom it came from.
 
     `source`: the kind of system, as shown to people ("airflow", "cloudevents"). `namespace`: what keeps the run ids
-    of that system apart from those of others (see `execution_id`).
+    of that system apart from those of others (see `execution_id`). `way`: which way in it came by, where several may
+    tell of the same run: the last by name knows most of an error.
     """
 
     identity: bytes
@@ -388,6 +389,7 @@ class Event(Struct, frozen=True):
     source: str
     namespace: str
     payload: Payload
+    way: str = ""
 
     @property
     def body(self) -> bytes:

@@ -45,6 +45,7 @@ _PLAIN: dict[str, type[Payload]] = {
     "resources": e.ResourcesSampled,
     "records": e.RecordsChecked,
 }
+WAY = "source"
 _COUNTS = ("input_tokens", "output_tokens", "cached_tokens", "valid", "invalid", "bytes", "attempt")
 
 
@@ -258,7 +259,8 @@ class Translator(Values):
 
     def _event(self, payload: Payload, time: datetime, *told: str) -> Event:
         identity = event_identity(f"source\x1f{self.source}", "\x1f".join((self.read.name, *told)))
-        return Event(identity, time, self.mapping.system, self.mapping.namespace or self.source, payload)
+        namespace = self.mapping.namespace or self.source
+        return Event(identity, time, self.mapping.system, namespace, payload, WAY)
 
     def sum_event(self, payload: e.StreamMeasured, time: datetime, *told: str) -> Event:
         """What a stretch of rows adds up to; `told` names the stretch."""

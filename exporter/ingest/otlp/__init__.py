@@ -36,6 +36,8 @@ from exporter.ingest.otlp.wire import Batch, decode
 __all__ = ["Batch", "Reader", "decode", "mapping"]
 
 
+WAY = "spans"
+
 _DIALECTS = (
     (prefect.claims, prefect.read),
     (celery.claims, celery.read),
@@ -108,6 +110,7 @@ class Reader:
                     (span.trace, span.id, str(span.start), str(moment.time), moment.payload.type, told)
                 ),
             )
-            event = Event(identity, from_micros(moment.time), place.source, place.namespace, moment.payload)
+            at = from_micros(moment.time)
+            event = Event(identity, at, place.source, place.namespace, moment.payload, WAY)
             found.append(self.calls.take(event))
         return found

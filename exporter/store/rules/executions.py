@@ -6,11 +6,11 @@ import msgspec
 
 from exporter.catalogue.own import UNMAPPED
 from exporter.domain import events as e
-from exporter.domain.lifecycle import Mark, Sign, add
+from exporter.domain.lifecycle import Mark, Sign, add, finish
 from exporter.domain.status import FINAL, Status, status_of_word
 from exporter.domain.text import clean_name
 from exporter.domain.times import to_micros
-from exporter.store.rules.ends import add_end, record_end
+from exporter.store.rules.errors import record_error_of_end
 from exporter.store.rules.news import News
 from exporter.store.work import Work
 
@@ -65,11 +65,12 @@ def finished(work: Work, news: News, payload: e.ExecutionFinished) -> None:
     execution = news.run
     told(work, news, payload)
     status = final_status(payload.status)
-    is_new = add_end(execution.marks, payload, status, news.time)
+    word = payload.source_status or payload.status
+    add(execution.marks, finish(news.time, status, word, **figures(payload), conclusive=payload.conclusive))
     if payload.error is not None:
         error = payload.error.cleaned()
         execution.facts.tell("error", news.time, msgspec.to_builtins(error))
-        record_end(work, news, error, execution.facts, is_new=is_new)
+        record_error_of_end(work, news, error, execution.facts)
 
 
 def kept(_work: Work, _news: News, _payload: e.ExecutionPayload) -> None:
@@ -81,6 +82,14 @@ def final_status(word: str) -> Status:
     status = status_of_word(word)
     assert status in FINAL, word
     return status
+
+
+def figures(payload: e.ExecutionFinished | e.StageFinished) -> dict[str, int | None]:
+    """A source's own figures of when something was queued and started, in microseconds."""
+    return {
+        "queued_at": None if payload.queued_at is None else to_micros(payload.queued_at),
+        "started_at": None if payload.started_at is None else to_micros(payload.started_at),
+    }
 
 
 def count_unmapped(work: Work, word: str | None) -> None:

@@ -6,7 +6,7 @@ from exporter.catalogue import Scope
 from exporter.catalogue import metrics as m
 from exporter.domain import events as e
 from exporter.domain.times import SECOND, to_micros
-from exporter.store.rules.ends import record_error
+from exporter.store.rules.errors import ErrorPlace, record_error
 from exporter.store.rules.news import News
 from exporter.store.work import Work
 
@@ -88,4 +88,4 @@ def called(work: Work, news: News, payload: e.LlmCalled) -> None:
     if payload.cost_usd is not None:
         totals.add(m.LLM_COST, payload.cost_usd)
     if error is not None:
-        record_error(work, news, error, stage=payload.stage or "")
+        record_error(work, news, error, ErrorPlace(payload.stage or ""))

@@ -5,12 +5,12 @@ from __future__ import annotations
 import msgspec
 
 from exporter.domain import events as e
-from exporter.domain.lifecycle import Mark, add
+from exporter.domain.lifecycle import Mark, add, finish
 from exporter.domain.status import FAILING
 from exporter.store.records import SETTLED, Attempt, Instance
 from exporter.store.rules.declared import describe_stage
-from exporter.store.rules.ends import add_end, record_end
-from exporter.store.rules.executions import count_unmapped, final_status, sign_of
+from exporter.store.rules.errors import ErrorPlace, record_error_of_end
+from exporter.store.rules.executions import count_unmapped, figures, final_status, sign_of
 from exporter.store.rules.news import News
 from exporter.store.work import Work, place
 
@@ -39,7 +39,8 @@ def finished(work: Work, news: News, payload: e.StageFinished) -> None:
     attempt = _attempt(work, news, payload)
     _tell(work, news, attempt, payload)
     status = final_status(payload.status)
-    is_new = add_end(attempt.marks, payload, status, news.time)
+    word = payload.source_status or payload.status
+    add(attempt.marks, finish(news.time, status, word, **figures(payload), conclusive=payload.conclusive))
     if payload.error is None:
         return
     error = payload.error.cleaned()
@@ -48,16 +49,8 @@ def finished(work: Work, news: News, payload: e.StageFinished) -> None:
     if status in FAILING and not payload.retry:
         execution.facts.tell("stage_error", news.time, {"stage": payload.stage, **told_error})
     number = attempt.attempt or None
-    record_end(
-        work,
-        news,
-        error,
-        attempt.facts,
-        is_new=is_new,
-        stage=payload.stage,
-        index=attempt.index,
-        attempt=number,
-    )
+    place = ErrorPlace(payload.stage, attempt.index, number)
+    record_error_of_end(work, news, error, attempt.facts, place)
 
 
 def settled(work: Work, news: News, payload: e.StageSettled) -> None:

@@ -1,4 +1,4 @@
-"""One end that is told in two ways has one error, and is counted once, whichever comes first."""
+"""An error that two ways in tell is one error, kept and counted once, in any order."""
 
 from __future__ import annotations
 
@@ -6,63 +6,59 @@ from itertools import permutations
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from exporter.domain.errors import ErrorDetail
-from exporter.domain.events import Event, ExecutionFinished, StageFinished, StageStarted
+from exporter.domain.events import Event, ExecutionFinished, StageFinished
 from exporter.store import schema
-from tests.support.stored import event, stored
+from tests.support.stored import Stored, event, stored
 
-ABOUT: dict[str, Any] = {"pipeline": "nightly", "execution": "r1", "stage": "load", "attempt": 1}
-
-
-def failed(seconds: float, message: str, type_: str = "ValueError") -> Event:
-    error = ErrorDetail(message=message, type=type_)
-    return event(StageFinished(**ABOUT, status="failed", error=error), seconds)
+ABOUT: dict[str, Any] = {"pipeline": "nightly", "execution": "r1"}
 
 
-def started(seconds: float) -> Event:
-    return event(StageStarted(**ABOUT), seconds)
+def failed(seconds: float, message: str, way: str = "") -> Event:
+    error = ErrorDetail(message=message, type="ValueError")
+    payload = StageFinished(**ABOUT, stage="load", attempt=1, status="failed", error=error)
+    return replace(event(payload, seconds), way=way)
 
 
-def kept(sqlite_url: str, *events: Event) -> tuple[list[str], float]:
+def kept(store: Stored) -> tuple[list[str], float]:
     """Messages of the errors that are kept, and how many were counted."""
-    with stored(sqlite_url) as store:
-        for one in events:
-            store.put(one)
-        messages = sorted(row.message for row in store.rows(schema.errors))
-        counted = [
-            sum(state.totals.counters["pipeline_errors_total"].values())
-            for state in store.components("error").values()
-        ]
-        return messages, sum(counted)
+    messages = sorted(row.message for row in store.rows(schema.errors))
+    totals = [state.totals.counters["pipeline_errors_total"] for state in store.components("error").values()]
+    return messages, sum(sum(counted.values()) for counted in totals)
 
 
-@pytest.mark.parametrize("order", list(permutations(range(3))))
-def test_the_later_of_two_accounts_of_one_end_is_kept_and_counted_once(
-    sqlite_url: str, order: tuple[int, ...]
+@pytest.mark.parametrize("together", [False, True], ids=["one by one", "in one group"])
+@pytest.mark.parametrize("order", list(permutations(range(4))))
+def test_the_way_that_knows_more_is_kept_and_the_most_that_one_told_is_counted(
+    sqlite_url: str, order: tuple[int, ...], together: bool
 ) -> None:
-    events = [started(0), failed(10, "row 17"), failed(12, "row 17, as the storage has it")]
-    assert kept(sqlite_url, *(events[at] for at in order)) == (["row 17, as the storage has it"], 1)
-
-
-def test_two_accounts_in_one_group_are_one_error(sqlite_url: str) -> None:
+    events = [
+        failed(10, "first, by spans", "spans"),
+        failed(12, "first, by storage", "source"),
+        failed(20, "second, by spans", "spans"),
+        failed(13, "first, by OpenLineage"),
+    ]
+    arrived = [events[at] for at in order]
     with stored(sqlite_url) as store:
-        store.put(started(0), failed(12, "later"), failed(10, "earlier"))
-        assert [row.message for row in store.rows(schema.errors)] == ["later"]
+        for group in [arrived] if together else [[one] for one in arrived]:
+            store.put(*group)
+        assert kept(store) == (["first, by spans", "second, by spans"], 2)
 
 
-def test_an_attempt_that_began_anew_may_fail_the_same_way_again(sqlite_url: str) -> None:
-    events = [started(0), failed(10, "row 17"), started(11), failed(12, "row 17")]
-    assert kept(sqlite_url, *events) == (["row 17", "row 17"], 2)
+def test_one_way_tells_as_many_errors_as_there_are(sqlite_url: str) -> None:
+    with stored(sqlite_url) as store:
+        for number in range(40):
+            store.put(failed(number, f"error {number}"))
+        assert kept(store) == (sorted(f"error {number}" for number in range(40)), 40)
 
 
-def test_errors_of_other_kinds_or_far_apart_are_errors_of_their_own(sqlite_url: str) -> None:
-    assert kept(sqlite_url, failed(1, "a"), failed(2, "b", "KeyError"))[1] == 2
-    assert kept(sqlite_url + "2", failed(1, "a"), failed(100, "b"))[1] == 2
-
-
-def test_an_execution_whose_end_is_told_twice_has_one_error(sqlite_url: str) -> None:
-    error = ErrorDetail(message="no space", type="OSError")
-    about: dict[str, Any] = {"pipeline": "nightly", "execution": "r1", "status": "failed", "error": error}
-    first, second = event(ExecutionFinished(**about), 10), event(ExecutionFinished(**about), 11)
-    assert kept(sqlite_url, second, first) == (["no space"], 1)
+def test_an_execution_whose_end_is_told_by_two_ways_has_one_error(sqlite_url: str) -> None:
+    payload = ExecutionFinished(
+        **ABOUT, status="failed", error=ErrorDetail(message="no space", type="OSError")
+    )
+    with stored(sqlite_url) as store:
+        store.put(replace(event(payload, 11), way="source"))
+        store.put(replace(event(payload, 10), way="spans"))
+        assert kept(store) == (["no space"], 1)
