@@ -47,7 +47,7 @@ def test_steps_of_a_cancelled_run_that_never_ended_are_lost() -> None:
         "ABORT",
         run="run-1",
         name="etl",
-        namespace="dagster",
+        namespace="dagster_prod",
         time="2026-11-22T01:00:09Z",
         producer=PRODUCER,
     )
