@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping
-from contextvars import Token
 from math import isfinite
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack, cast
 
 from exporter.client import record
 from exporter.client.clock import Clock
-from exporter.client.context import CURRENT, OPEN, TRACEPARENT, VARIABLE, Place, enter, leave, place_of
+from exporter.client.context import CURRENT, OPEN, TRACEPARENT, VARIABLE, Place, leave, place_of
 from exporter.client.declaring import Declaration, declared
 from exporter.client.decorating import decorated
 from exporter.client.delivery import Delivery, process_delivery
@@ -194,23 +193,6 @@ class Execution(Scope):
             self._tell_log(f"{problem.get('type', 'error')}: {problem['message']}", "error", problem, 0)
         self._started = 0
 
-    def end_as(self, status: str, error: dict[str, Any] | None = None) -> None:
-        """Tell that it ended, with an error in the API's own fields."""
-        self._problem = error
-        self.finish(status)
-
-    def _enter(self) -> Self:
-        try:
-            self.start()
-            self._token: Token[Scope | None] = enter(self)
-        except BaseException as interrupt:  # by a signal: the block is not entered, and nobody else ends it
-            self.finish(error=interrupt)
-            raise
-        return self
-
-    def __enter__(self) -> Self:
-        return self._enter()
-
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
@@ -221,14 +203,6 @@ class Execution(Scope):
             self.finish(error=interrupt)
             raise
         return error is not None and status_of(error) == "skipped"
-
-    async def __aenter__(self) -> Self:
-        return self._enter()
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> bool:
-        return self.__exit__(kind, error, trace)
 
     def __call__(self, function: F) -> F:
         """As a decorator: each call is a run."""

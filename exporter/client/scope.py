@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
+from contextvars import Token
 from datetime import datetime
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from exporter.client import record
+from exporter.client.context import enter
 from exporter.client.failure import Skip, described
 from exporter.client.tracking import Tracked
 from exporter.client.wording import amount, count, counts, fields, name, own, shown, text, within
 
 if TYPE_CHECKING:
+    from typing import Self
+
     from exporter.client.context import Place
     from exporter.client.delivery import Delivery
     from exporter.client.execution import Execution
@@ -23,7 +29,7 @@ PROMPT_BYTES = 150_000
 FINAL = ("succeeded", "failed", "cancelled", "timed_out", "skipped")
 
 
-class Scope:
+class Scope(ABC):
     """A run or a stage that is open. Every method may be called from any thread."""
 
     execution: Execution | None
@@ -39,10 +45,51 @@ class Scope:
     _conclusion: str | None = None
     _problem: dict[str, Any] | None = None
 
+    _token: Token[Scope | None]
+
+    @abstractmethod
+    def start(self) -> Self:
+        """Tell that it began."""
+
+    @abstractmethod
+    def finish(self, status: str | None = None, error: BaseException | str | None = None) -> None:
+        """Tell that it ended."""
+
+    def end_as(self, status: str, error: dict[str, Any] | None = None) -> None:
+        """Tell that it ended, with an error in the API's own fields."""
+        self._problem = error
+        self.finish(status)
+
+    def _enter(self) -> Self:
+        try:
+            self.start()
+            self._token = enter(self)
+        except BaseException as interrupt:  # by a signal: the block is not entered, and nobody else ends it
+            self.finish(error=interrupt)
+            raise
+        return self
+
+    def __enter__(self) -> Self:
+        return self._enter()
+
+    @abstractmethod
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        """Tell how the block ended; whether its exception goes no further."""
+
+    async def __aenter__(self) -> Self:
+        return self.__enter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        return self.__exit__(kind, error, trace)
+
     @property
+    @abstractmethod
     def place(self) -> Place:
         """Where this is, to be told to other processes."""
-        raise NotImplementedError
 
     def environment(self) -> dict[str, str]:
         """Variables for a process that shall join here: `subprocess.run(…, env=os.environ | stage.environment())`."""
@@ -195,7 +242,7 @@ class Scope:
         amount(every, "every", 1e6)
         return Tracked(iterable, self, total=count(total, "total"), every=every, bar=bar, label=label)
 
-    def _counted(self, done: int) -> None:
+    def _counted(self, done: int) -> None:  # noqa: B027 - a run itself has no items
         """So many items were gone through."""
 
     def conclude(self, status: str, message: str | None = None) -> None:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Sequence
-from contextvars import Token
 from hashlib import blake2b
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from exporter.client import record
 from exporter.client.complaints import complain
-from exporter.client.context import Place, enter, leave
+from exporter.client.context import Place, leave
 from exporter.client.decorating import decorated
 from exporter.client.failure import status_of, told
 from exporter.client.scope import Scope, final
@@ -20,6 +19,8 @@ from exporter.client.usage import Usage
 from exporter.client.wording import NAME_LENGTH, amount, count, fields, json, name, names, shown, text
 
 if TYPE_CHECKING:
+    from typing import Self
+
     from exporter.client.execution import Execution
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -77,7 +78,7 @@ class Stage(Scope):
 
     # Opening and closing
 
-    def start(self) -> Stage:
+    def start(self) -> Self:
         """Tell that it runs. `with` does this and more; whoever calls it calls `finish`."""
         parent = self._parent
         if parent is None:
@@ -151,24 +152,10 @@ class Stage(Scope):
         message = error if isinstance(error, str) else self._conclusion
         return None if message is None or status == "succeeded" else {"message": text(message)}
 
-    def end_as(self, status: str, error: dict[str, Any] | None = None) -> None:
-        """Tell that it ended, with an error in the API's own fields."""
-        self._problem = error
-        self.finish(status)
-
-    def __enter__(self) -> Stage:
+    def __enter__(self) -> Self:
         if self._retries[0]:
             raise ValueError("retries: a block runs once; use `attempts(…)`, or decorate a function")
         return self._enter()
-
-    def _enter(self) -> Stage:
-        try:
-            self.start()
-            self._token: Token[Scope | None] = enter(self)
-        except BaseException as interrupt:  # by a signal: the block is not entered, and nobody else ends it
-            self.finish(error=interrupt)
-            raise
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -185,14 +172,6 @@ class Stage(Scope):
             self.finish(error=interrupt)
             raise
         return self.retried or (status_of(error) == "skipped")
-
-    async def __aenter__(self) -> Stage:
-        return self.__enter__()
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> bool:
-        return self.__exit__(kind, error, trace)
 
     def __call__(self, function: F) -> F:
         """As a decorator: each call is a stage, with retries if that was asked for."""
