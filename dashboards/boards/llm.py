@@ -13,6 +13,7 @@ from dashboards.grafana.panels import Panel, heatmap, stat, timeseries
 from dashboards.grafana.targets import prom
 from dashboards.grafana.variables import label_values
 from dashboards.scope import PIPELINES, of_pipelines
+from exporter.catalogue.metric import Metric
 from exporter.catalogue.metrics import GEN_AI_DURATION
 from exporter.catalogue.promql import Not, Regex, gauge, heat, increase, quantile, rate, select
 from exporter.catalogue.recorded import BUDGET_USED
@@ -178,36 +179,40 @@ def _tokens() -> Panel:
 
 
 def _cached() -> Panel:
-    by = ("gen_ai_request_model",)
-    cached = rate(CACHED, "$__rate_interval", by=by, where=MODELS)
-    tokens = rate(TOKENS, "$__rate_interval", by=by, where=MODELS, gen_ai_token_type="input")
-    return timeseries(
+    return _part_of_tokens(
         "Input tokens served from the cache",
         "Part of the input tokens that the provider had in its cache: cheaper and faster. Bad: it falls after a change "
         "of prompts.",
-        prom(f"{cached} / ({tokens} > 0)", _MODEL, interval=OFTEN),
-        unit="percentunit",
-        max=1,
-        interval="1m",
-        max_points=look.SOME_POINTS,
+        CACHED,
+        of="input",
         no_value="No pipeline here tells its cached tokens.",
     )
 
 
 def _reasoning() -> Panel:
-    by = ("gen_ai_request_model",)
-    thought = rate(REASONING, "$__rate_interval", by=by, where=MODELS)
-    tokens = rate(TOKENS, "$__rate_interval", by=by, where=MODELS, gen_ai_token_type="output")
-    return timeseries(
+    return _part_of_tokens(
         "Output tokens spent on reasoning",
         "Part of the output tokens that the model thought with: paid for, and not in the answer. Bad: it grows while "
         "the answers stay as they are.",
-        prom(f"{thought} / ({tokens} > 0)", _MODEL, interval=OFTEN),
+        REASONING,
+        of="output",
+        no_value="No pipeline here tells its tokens for reasoning.",
+    )
+
+
+def _part_of_tokens(title: str, description: str, part: Metric, *, of: str, no_value: str) -> Panel:
+    by = ("gen_ai_request_model",)
+    some = rate(part, "$__rate_interval", by=by, where=MODELS)
+    every = rate(TOKENS, "$__rate_interval", by=by, where=MODELS, gen_ai_token_type=of)
+    return timeseries(
+        title,
+        description,
+        prom(f"{some} / ({every} > 0)", _MODEL, interval=OFTEN),
         unit="percentunit",
         max=1,
         interval="1m",
         max_points=look.SOME_POINTS,
-        no_value="No pipeline here tells its tokens for reasoning.",
+        no_value=no_value,
     )
 
 
