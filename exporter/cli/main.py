@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 
 from exporter import __version__
 
@@ -38,9 +39,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     commands.add_parser("run", help="run a command and tell how it goes")
     reading = commands.add_parser("sources", help="check the sources that the server would read by itself")
     if given[:1] == ["serve"] or "-h" in given or "--help" in given:
-        _add_serve(serving)
+        _add("serve", serving)
     if given[:1] == ["sources"]:
-        _add_sources(reading)
+        _add("sources", reading)
     arguments = parser.parse_args(given)
     if arguments.command == "demo":
         return demo.run(arguments)
@@ -57,17 +58,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     return serve.run(arguments)
 
 
-def _add_serve(parser: argparse.ArgumentParser) -> None:
+def _add(command: str, parser: argparse.ArgumentParser) -> None:
+    """Add the options of a command that needs what only the server's extra has."""
     try:
-        from exporter.cli import serve  # noqa: PLC0415 - only the server's extra has what it needs
+        module = import_module(f"exporter.cli.{command}")
     except ModuleNotFoundError as error:
         parser.error(f"{error.name} is not installed: pip install 'pipeline-exporter[server]'")
-    serve.add_arguments(parser)
-
-
-def _add_sources(parser: argparse.ArgumentParser) -> None:
-    try:
-        from exporter.cli import sources  # noqa: PLC0415 - only the server's extra has what it needs
-    except ModuleNotFoundError as error:
-        parser.error(f"{error.name} is not installed: pip install 'pipeline-exporter[server]'")
-    sources.add_arguments(parser)
+    module.add_arguments(parser)
