@@ -81,14 +81,28 @@ def test_all_signals_that_mean_something_to_a_program_are_passed_on(programs: Pr
         assert process.wait(60) == 128 + signal.SIGTERM
 
 
+FOREVER = ["sh", "-c", "echo $$; while :; do sleep 0.05; done"]
+
+
 def test_a_stop_stops_the_command_and_the_wrapper_until_they_are_to_go_on(programs: Programs) -> None:
-    with programs.running(["sh", "-c", "echo $$; while :; do sleep 0.05; done"]) as (process, stdout):
+    with programs.running(FOREVER, (), "env", "--default-signal=TSTP") as (process, stdout):
         command = psutil.Process(int(stdout.readline()))
         wrapper = psutil.Process(process.pid)
         process.send_signal(signal.SIGTSTP)
         wait_for(lambda: command.status() == wrapper.status() == psutil.STATUS_STOPPED, "both stop")
         process.send_signal(signal.SIGCONT)
         wait_for(lambda: psutil.STATUS_STOPPED not in (command.status(), wrapper.status()), "both go on")
+        process.terminate()
+        assert process.wait(60) == 128 + signal.SIGTERM
+
+
+def test_where_stops_are_ignored_neither_stops(programs: Programs) -> None:
+    with programs.running(FOREVER, (), "env", "--ignore-signal=TSTP") as (process, stdout):
+        command = psutil.Process(int(stdout.readline()))
+        wrapper = psutil.Process(process.pid)
+        process.send_signal(signal.SIGTSTP)
+        time.sleep(0.5)  # nothing outside shows that it was ignored
+        assert psutil.STATUS_STOPPED not in (command.status(), wrapper.status())
         process.terminate()
         assert process.wait(60) == 128 + signal.SIGTERM
 

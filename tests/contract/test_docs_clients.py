@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -56,7 +55,6 @@ def test_python_runs_as_it_stands(block: Block, exporter: Exporter, tmp_path: Pa
         assert re.search(rf'pipeline\(\s*"{found[0]["pipeline"]}"', block.text)
 
 
-@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed here")
 def test_systemd_takes_the_unit_as_it_stands(tmp_path: Path) -> None:
     (unit,) = (block for block in of_kind("ini") if block.document == "docs/command.md")
     program = tmp_path / "pipeline-exporter"

@@ -6,6 +6,7 @@ import random
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -182,7 +183,7 @@ def all_traces(client: TestClient, since: timedelta) -> int:
     start, end = to_micros(at(0) - since), 2**53
     spans = 0
     for service in client.get("/jaeger/api/services").json()["data"]:
-        operations = client.get(f"/jaeger/api/services/{service}/operations").json()["data"]
+        operations = client.get(f"/jaeger/api/services/{quote(service, safe='')}/operations").json()["data"]
         query: dict[str, Any] = {"service": service, "start": start, "end": end, "limit": 1000}
         for short in read(client.get("/jaeger/api/traces", params=query).json()):
             answer = client.get(f"/jaeger/api/traces/{short.traceID}")

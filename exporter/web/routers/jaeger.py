@@ -103,13 +103,7 @@ def _names(routes: APIRouter, reading: Reading) -> None:
             found = sorted({service.name for service in traces.services(connection)})
         return answers.answer(Names(data=found, total=len(found)))
 
-    # A name with a line break in it is none of ours, and reaches no route.
-    @routes.get(
-        "/services/{service:path}/operations",
-        summary="Stages of a pipeline",
-        response_model=Names,
-        responses={404: {"description": "The name has a line break."}},
-    )
+    @routes.get("/services/{service:text}/operations", summary="Stages of a pipeline", response_model=Names)
     def list_operations(service: Service) -> Response:
         return _answered(lambda: _named(_operations(reading, service)))
 

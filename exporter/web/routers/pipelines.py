@@ -41,7 +41,7 @@ def router(reading: Reading) -> APIRouter:
         return answer(PipelineList(pipelines=shown, next_cursor=following))
 
     @routes.get(
-        "/{name:path}",
+        "/{name:text}",
         summary="One pipeline, in each environment that has it",
         response_model=PipelineDetails,
         responses=NOT_FOUND,

@@ -60,7 +60,7 @@ def _metrics(routes: APIRouter, reading: Reading) -> None:
         return answer(metrics)
 
     @routes.get(
-        "/{name:path}/metrics",
+        "/{name:text}/metrics",
         summary="Figures of one stage in a window",
         response_model=s.StageMetrics,
         responses=NOT_FOUND,
@@ -83,7 +83,7 @@ def _metrics(routes: APIRouter, reading: Reading) -> None:
 
 def _past(routes: APIRouter, reading: Reading) -> None:
     @routes.get(
-        "/{name:path}/history",
+        "/{name:text}/history",
         summary="Attempts of one stage, the latest first",
         response_model=s.StageHistory,
         responses=NOT_FOUND,
@@ -105,7 +105,7 @@ def _past(routes: APIRouter, reading: Reading) -> None:
         return answer(s.StageHistory(stage=name, history=history, next_cursor=following))
 
     @routes.get(
-        "/{name:path}/trends",
+        "/{name:text}/trends",
         summary="How the figures of one stage moved",
         response_model=s.StageTrends,
         responses=NOT_FOUND,
