@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +58,7 @@ def stack(postgresql: PostgreSQL, tmp_path_factory: pytest.TempPathFactory) -> I
     folder = tmp_path_factory.mktemp("stack")
     with ExitStack() as running:
         url = panels.prepare(postgresql, folder)
-        exporter = Exporter(folder, database=url)
+        exporter = Exporter(folder, "--config", str(_sources(folder)), database=url)
         prometheus = Prometheus(folder, _configuration(exporter, folder))
         demo = _demo(exporter, folder)
         for program in (exporter, prometheus, demo):
@@ -81,6 +83,25 @@ _EXECUTIONS = """
       FROM pipelines.executions) e
     WHERE place <= 2
 """
+
+
+def _sources(folder: Path) -> Path:
+    """The exporter's configuration: a source with one event, and one that is away."""
+    told = folder / "told"
+    told.mkdir()
+    event = {
+        "specversion": "1.0", "id": "one", "source": "files", "type": "pipeline.execution.finished",
+        "time": datetime.now(UTC).isoformat(),
+        "data": {"pipeline": "from-a-file", "execution": "1", "status": "succeeded"},
+    }  # fmt: skip
+    (told / "events.jsonl").write_text(json.dumps(event) + "\n")
+    sources = [
+        {"name": "files", "preset": "cloudevents", "url": str(told), "every": "2s"},
+        {"name": "away", "preset": "luigi", "url": f"sqlite:///{folder}/none.db", "every": "2s"},
+    ]
+    file = folder / "exporter.yml"
+    file.write_text(yaml.safe_dump({"sources": sources}))
+    return file
 
 
 def _demo(exporter: Exporter, folder: Path) -> Program:
