@@ -19,6 +19,7 @@ from exporter.domain.times import from_micros, to_micros
 from exporter.ingest.cloudevents import decode
 from exporter.store.forecasts import active_forecasts
 from tests.support.exposed import Exposed
+from tests.support.migrated import migrated
 from tests.support.postgresql import PostgreSQL
 from tests.support.stored import Stored, stored
 from tests.unit.demo.story import NOW, tell, tell_history
@@ -54,7 +55,7 @@ def put(store: Stored, events: list[Event]) -> None:
 
 @pytest.fixture(scope="module")
 def shown(postgresql: PostgreSQL) -> Iterator[Stored]:
-    with stored(postgresql.create_database()) as store:
+    with stored(postgresql.create_database(prepared_by=migrated)) as store:
         store.now = to_micros(NOW)
         put(store, tell_history(timedelta(hours=1)))
         for _, events in groupby(tell(LIVE), key=lambda event: (event.time - NOW) // LOOK):
