@@ -154,7 +154,9 @@ def test_a_killed_run_shows_what_it_did_and_is_lost_in_the_end(sqlite_url: str) 
         assert key[1] == "ci-runner"
         assert run["status"] == "running"
         assert statuses(run["stages"]) == {"checkout": "succeeded", "build": "succeeded"}
-        store.store.pass_time(25 * 3600)
+        store.store.stay_up(23 * 3600)
+        assert store.status("ci-runner") == ["running"]
+        store.store.stay_up(2 * 3600)
         assert store.status("ci-runner") == ["lost"]
 
 

@@ -71,12 +71,17 @@ def store(
         yield store
 
 
-def expected(store: Stored, search: Search) -> list[str]:
-    """The executions that match, by the plainest means."""
+def everything(store: Stored) -> list[tuple[Any, list[Any]]]:
+    """All executions, each with its stages."""
     stages: dict[str, list[Any]] = {}
     for row in store.rows(schema.stages, schema.stages.c.status.is_not(None)):
         stages.setdefault(row.execution_id, []).append(row)
-    rows = [row for row in store.rows(schema.executions) if matches(row, stages.get(row.id, []), search)]
+    return [(row, stages.get(row.id, [])) for row in store.rows(schema.executions)]
+
+
+def expected(held: list[tuple[Any, list[Any]]], search: Search) -> list[str]:
+    """The executions that match, by the plainest means."""
+    rows = [row for row, stages in held if matches(row, stages, search)]
     rows.sort(key=lambda row: (row.sort_at, row.id), reverse=True)
     return [row.id for row in rows]
 
@@ -132,6 +137,7 @@ ERRORS = st.sampled_from([(), ("succeeded",), tuple(sorted(FAILING))])
 def test_a_search_finds_the_latest_that_match(store: Stored) -> None:
     with reading(store.engine) as connection:
         known = traces.services(connection)
+    held = everything(store)
 
     @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(
@@ -161,13 +167,13 @@ def test_a_search_finds_the_latest_that_match(store: Stored) -> None:
         )
         with reading(store.engine) as connection:
             found = [row.id for row in traces.find(connection, search)]
-        everything = expected(store, search)
+        wanted = expected(held, search)
         if stages:
             # By their stages they come in the order of those, and are cut in it.
-            assert len(found) == min(limit, len(everything))
-            assert set(found) <= set(everything)
+            assert len(found) == min(limit, len(wanted))
+            assert set(found) <= set(wanted)
         else:
-            assert found == everything[:limit]
+            assert found == wanted[:limit]
 
     finds_all()
 
