@@ -5,14 +5,12 @@ returns when the server is ready; what a server printed is in the report of a te
 """
 
 import os
-import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
 import hypothesis
 import pytest
-from sqlalchemy import Connection, Engine, event
 
 from tests.support.exporter import Exporter, StartExporter
 from tests.support.mariadb import MariaDB
@@ -32,16 +30,6 @@ hypothesis.settings.register_profile("developer", deadline=None)
 # The same examples every time: a change that did not cause a failure does not meet it.
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "developer")
-
-
-@event.listens_for(Engine, "engine_connect")
-def _write_without_waiting(connection: Connection) -> None:
-    """SQLite in this process, like the tests' PostgreSQL, survives the end of any process, not of the machine."""
-    if connection.dialect.name == "sqlite" and connection.info.setdefault("waits", True):
-        driver = connection.connection.driver_connection
-        assert isinstance(driver, sqlite3.Connection)
-        driver.execute("PRAGMA synchronous = OFF")
-        connection.info["waits"] = False
 
 
 @pytest.fixture(scope="session")
