@@ -161,9 +161,12 @@ def _follow(look: _Round, position: Position) -> None:
     oldest = int((look.read_at - FOLLOWED).timestamp() * 1e9)
     for name in position.seen.keys() - look.files.keys():
         path = look.folder / name
-        if not path.is_file():
-            continue
-        stamp = _stamp(path)
+        try:
+            if not path.is_file():
+                continue
+            stamp = _stamp(path)
+        except OSError:
+            continue  # its folder may not be looked into: told where it is listed
         if stamp == position.seen[name][:2] and stamp[0] < oldest:
             del position.seen[name]
         else:

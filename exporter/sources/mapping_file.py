@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from importlib.resources import files
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -161,6 +161,8 @@ def _read_problems(mapping: Mapping, read: Read, place: str) -> Iterator[_Proble
         yield _Problem(f"{place}/query", "expected a SELECT")
     if read.query is not None and read.query.rstrip().endswith(";"):
         yield _Problem(f"{place}/query", "expected no semicolon at its end")
+    if read.files is not None and (not PurePath(read.files).parts or PurePath(read.files).is_absolute()):
+        yield _Problem(f"{place}/files", "expected a pattern of names below the folder, such as '**/*.json'")
     if read.database is not None and (read.rows != "events" or len(read.key or ()) != 1):
         yield _Problem(f"{place}/database", "of several files only events with one key can be read")
     yield from _format_problems(mapping, read, place)

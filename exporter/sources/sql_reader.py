@@ -12,7 +12,7 @@ from typing import Any
 from exporter.sources.batch import Away, Batch, Changed, Missing
 from exporter.sources.cursor import Memory, Position
 from exporter.sources.database import Database
-from exporter.sources.folder_reader import changed_files
+from exporter.sources.listing import listed
 from exporter.sources.mapping import Mapping
 from exporter.sources.sql_pages import MOST_BYTES, Pages
 from exporter.sources.sql_turn import Progress, Turn, is_later
@@ -191,7 +191,10 @@ def _files(turn: Turn, beside: Database) -> Iterator[Batch]:
     assert turn.read.database is not None
     assert beside.file is not None
     folder, position = beside.file.parent, turn.position
-    files = changed_files(folder, turn.read.database)
+    found = listed(folder, turn.read.database)
+    if found.unreadable:
+        yield Batch(turn.read.name, [], 0, found.unreadable)
+    files = found.files
     for name in position.seen.keys() - files.keys():
         del position.seen[name]
     todo = [name for name, stamp in files.items() if position.seen.get(name, [])[:2] != stamp]
