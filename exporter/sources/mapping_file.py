@@ -16,6 +16,7 @@ from exporter.domain.status import status_of_word
 from exporter.ingest.refusal import field_error
 from exporter.sources.mapping import EVENTS, Document, Emit, Expression, GraphMap, Mapping, Read, Value
 from exporter.sources.paths import BadPath, placeholders, steps_of
+from exporter.yaml_keys import twice
 
 KINDS = (
     "execution",
@@ -78,12 +79,15 @@ def parse(text: str, file: str) -> Mapping:
     """The mapping that a YAML text tells; `file` names it in messages. Raises BadMapping."""
     try:
         tree = yaml.compose(text, Loader=yaml.SafeLoader)
+        doubled = twice(tree)
         told = yaml.safe_load(text)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise BadMapping(f"{file}:{line}: not YAML: {error.problem}") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise BadMapping(f"{file}:1: not YAML: {' '.join(str(error).split())}") from error
+    if doubled is not None:
+        raise BadMapping(f"{file}:{doubled.line}: {doubled}")
     if tree is None:
         raise BadMapping(f"{file}:1: empty, expected a mapping")
     try:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterable
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import msgspec
 
 from exporter.domain.events import Event, PipelineDeclared
+from exporter.addresses import without_secrets
+from exporter.configuration_file import beside, database_beside
 from exporter.source_settings import SourceSetting
 from exporter.sources import mapping_file
 from exporter.sources.api_reader import ApiReader
@@ -69,7 +70,7 @@ def opened(setting: SourceSetting) -> Source:
         mapping = (
             mapping_file.preset(setting.preset)
             if setting.preset
-            else mapping_file.load(setting.mapping or "")
+            else mapping_file.load(beside(setting.mapping or "", setting.file))
         )
         if setting.timezone is not None:
             mapping = msgspec.structs.replace(mapping, timezone=setting.timezone)
@@ -79,28 +80,22 @@ def opened(setting: SourceSetting) -> Source:
 
 
 def _reader(setting: SourceSetting, mapping: Mapping) -> Reader:
-    secret = _secret(setting.secret_file)
-    is_web = urlsplit(setting.url).scheme in ("http", "https")
+    secret = _secret(beside(setting.secret_file, setting.file)) if setting.secret_file else None
     if mapping.reads_from == "api":
-        if not is_web:
-            raise BadUrl(f"url: expected an http URL, got {setting.url[:100]!r}")
         return ApiReader(setting.name, setting.environment, mapping, setting.url, secret)
     if mapping.reads_from == "folder":
-        if is_web or "://" in setting.url.removeprefix("file://"):
-            raise BadUrl(f"url: expected a folder, got {setting.url[:100]!r}")
-        folder = Path(setting.url.removeprefix("file://"))
-        return FolderReader(setting.name, setting.environment, mapping, folder)
-
+        folder = setting.url.removeprefix("file://")
+        if "://" in folder:
+            raise BadUrl(f"url: expected a folder, got {without_secrets(setting.url)!r}")
+        return FolderReader(setting.name, setting.environment, mapping, Path(beside(folder, setting.file)))
     try:
-        database = Database(setting.url, secret, mapping.search_path or ())
+        database = Database(database_beside(setting.url, setting.file), secret, mapping.search_path or ())
     except BadUrl as error:
         raise BadUrl(f"url: {error}") from error
     return SqlReader(setting.name, setting.environment, mapping, database)
 
 
-def _secret(file: str | None) -> str | None:
-    if file is None:
-        return None
+def _secret(file: str) -> str:
     try:
         return Path(file).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
