@@ -59,9 +59,7 @@ def sources_of(
     return tuple(found.values())
 
 
-def _source(
-    told: Any, place: str, duration: Callable[[str], timedelta], file: str | None
-) -> SourceSetting:
+def _source(told: Any, place: str, duration: Callable[[str], timedelta], file: str | None) -> SourceSetting:
     if not isinstance(told, Mapping):
         raise BadSource(f"{place}: expected a mapping with {', '.join(KEYS[:4])}")
     texts = _texts(told, place)

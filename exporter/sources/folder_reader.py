@@ -93,8 +93,7 @@ def _file(folder: Path, name: str, translator: Translator, read_at: datetime) ->
     batch, is_open, rows = Batch(translator.read.name, [], 0), False, 0
     for number, document in enumerate(documents(folder / name, translator.read)):
         told = translator.translate(document, f"{name}:{number}", read_at)
-        batch.events.extend(told.events)
-        batch.problems.extend(told.problems)
+        batch.take(told)
         is_open, rows = is_open or told.is_open, rows + 1
         if rows == ROWS:
             yield replace(batch, rows=rows), is_open

@@ -84,8 +84,7 @@ class LineReader:
             first = lines.name_of(path)
             for line in lines.lines_of(path, place):
                 told = self._line(line, name, first, read_at)
-                batch.events.extend(told.events)
-                batch.problems.extend(told.problems)
+                batch.take(told)
                 count, size, end = count + 1, size + line.end - line.begin, line.end
                 if count >= ROWS or size >= MOST_BATCH_BYTES:
                     yield replace(batch, rows=count), lines.place_at(path, end)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 
-from exporter.domain.events import Event, PipelineDeclared
 from exporter.addresses import without_secrets
 from exporter.configuration_file import beside, database_beside
+from exporter.domain.events import Event, PipelineDeclared
 from exporter.source_settings import SourceSetting
 from exporter.sources import mapping_file
 from exporter.sources.api_reader import ApiReader
@@ -18,7 +19,7 @@ from exporter.sources.batch import Reader
 from exporter.sources.database import BadUrl, Database
 from exporter.sources.folder_reader import FolderReader
 from exporter.sources.mapping import Mapping
-from exporter.sources.mapping_file import BadMapping
+from exporter.sources.mapping_file import BadMapping, MappingFile
 from exporter.sources.sql_reader import SqlReader
 
 REMEMBERED = 50_000
@@ -67,19 +68,21 @@ def opened(setting: SourceSetting) -> Source:
     """The source of a setting; does not connect yet. Raises BadSource."""
     place = f"source {setting.name}"
     try:
-        mapping = (
+        file = (
             mapping_file.preset(setting.preset)
             if setting.preset
             else mapping_file.load(beside(setting.mapping or "", setting.file))
         )
         if setting.timezone is not None:
-            mapping = msgspec.structs.replace(mapping, timezone=setting.timezone)
-        return Source(setting, mapping, _reader(setting, mapping))
+            file = replace(file, mapping=msgspec.structs.replace(file.mapping, timezone=setting.timezone))
+        return Source(setting, file.mapping, reader_of(setting, file))
     except (BadMapping, BadUrl) as error:
         raise BadSource(f"{place}: {error}") from error
 
 
-def _reader(setting: SourceSetting, mapping: Mapping) -> Reader:
+def reader_of(setting: SourceSetting, file: MappingFile) -> Reader:
+    """What reads a source. Raises BadUrl."""
+    mapping = file.mapping
     secret = _secret(beside(setting.secret_file, setting.file)) if setting.secret_file else None
     if mapping.reads_from == "api":
         return ApiReader(setting.name, setting.environment, mapping, setting.url, secret)
@@ -92,7 +95,7 @@ def _reader(setting: SourceSetting, mapping: Mapping) -> Reader:
         database = Database(database_beside(setting.url, setting.file), secret, mapping.search_path or ())
     except BadUrl as error:
         raise BadUrl(f"url: {error}") from error
-    return SqlReader(setting.name, setting.environment, mapping, database)
+    return SqlReader(setting.name, setting.environment, file, database)
 
 
 def _secret(file: str) -> str:

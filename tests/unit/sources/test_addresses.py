@@ -73,7 +73,9 @@ def test_paths_of_a_source_begin_in_the_folder_of_the_configuration_file(
     (etc / "own.yml").write_text(MAPPING)
     (etc / "secret").write_text("abc")
     with closing(sqlite3.connect(etc / "runs.db")) as owner:
-        owner.execute("CREATE TABLE runs AS SELECT 1 AS id, 'n' AS name, 'done' AS state, 1767225600 AS ended")
+        owner.execute(
+            "CREATE TABLE runs AS SELECT 1 AS id, 'n' AS name, 'done' AS state, 1767225600 AS ended"
+        )
         owner.commit()
     (etc / "exporter.yml").write_text(
         "sources:\n  - {name: a, preset: junit, url: suites}\n  - {name: b, preset: junit, url: suites/a.xml}\n"
