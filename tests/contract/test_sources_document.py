@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sqlite3
 from pathlib import Path
@@ -109,6 +110,19 @@ def test_the_tables_name_every_preset_key_and_expression() -> None:
     assert sorted(keys) == sorted(KEYS)
     for name in Expression.__struct_fields__:
         assert name == "path" or f"{name}: " in TEXTS[NAME]
+
+
+def test_the_table_of_all_ways_in_names_every_preset_and_each_page_of_one_leads_there() -> None:
+    rows = table("docs/clients.md", "way in", "seen live", "only at the end", "not at all")
+    named = {
+        name for row in rows if row[0].startswith("Preset") for name in re.findall(r"`([\w-]+)`", row[0])
+    }
+    assert sorted(named) == mapping_file.preset_names()
+    ways = ("events", "python", "command", "opentelemetry", "sources")
+    for page in ("README.md", *(f"docs/{way}.md" for way in ways)):
+        assert "clients.md#every-way-in-at-a-glance" in TEXTS[page]
+    for way in ways:
+        assert any(f"({way}.md" in row[0] for row in rows)
 
 
 def test_the_table_of_fields_is_that_of_the_types() -> None:
