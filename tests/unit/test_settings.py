@@ -133,7 +133,9 @@ def test_other_databases_stay_as_they_are(tmp_path: Path, url: str) -> None:
 
 
 def test_paths_told_elsewhere_begin_where_the_server_was_started(tmp_path: Path) -> None:
-    told = settings({"llm_prices": "p.yml"}, {"PIPELINE_EXPORTER_OTLP_MAPPING": "m.yml"}, written(tmp_path, ""))
+    told = settings(
+        {"llm_prices": "p.yml"}, {"PIPELINE_EXPORTER_OTLP_MAPPING": "m.yml"}, written(tmp_path, "")
+    )
     assert (told.llm_prices, told.otlp_mapping) == ("p.yml", "m.yml")
 
 
