@@ -9,8 +9,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from exporter.addresses import without_secrets
+from exporter.configuration_file import BadFile, beside, database_beside, read
 from exporter.source_settings import BadSource, SourceSetting, sources_of
 
 PREFIX = "PIPELINE_EXPORTER_"
@@ -25,7 +25,8 @@ class Setting:
     """One setting: `name` as on the command line, what a value means, its default, and one line of help.
 
     `stands_for`: the attribute of `Settings` that it gives, if that is not named like it. A secret can be told in
-    two ways, and only one of them may be used.
+    two ways, and only one of them may be used. `in_file`: what its value in the configuration file means, where that
+    depends on the folder of the file.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Setting:
     default: Any
     help: str
     stands_for: str | None = None
+    in_file: Callable[[str, str], str] | None = None
 
     @property
     def key(self) -> str:
@@ -154,6 +156,7 @@ SETTINGS: tuple[Setting, ...] = (
         str,
         "sqlite:///./pipeline-exporter.db",
         "where runs and totals are kept: a SQLite file or PostgreSQL",
+        in_file=database_beside,
     ),
     Setting(
         "database-password-file",
@@ -161,6 +164,7 @@ SETTINGS: tuple[Setting, ...] = (
         None,
         "file with the password for PostgreSQL, instead of one in the URL",
         stands_for="database_password",
+        in_file=beside,
     ),
     Setting("listen", address, ("127.0.0.1", 9877), "address to answer on"),
     Setting(
@@ -192,7 +196,12 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting("token", secret, None, "token that whoever sends events must present; none: anybody may"),
     Setting(
-        "token-file", nothing_or(secret_file, ""), None, "file with that token, instead", stands_for="token"
+        "token-file",
+        nothing_or(secret_file, ""),
+        None,
+        "file with that token, instead",
+        stands_for="token",
+        in_file=beside,
     ),
     Setting(
         "public-url",
@@ -206,6 +215,7 @@ SETTINGS: tuple[Setting, ...] = (
         nothing_or(str, ""),
         None,
         "YAML file that says which spans are executions and stages; none: by convention alone",
+        in_file=beside,
     ),
     Setting(
         "orphans-after",
@@ -218,6 +228,7 @@ SETTINGS: tuple[Setting, ...] = (
         nothing_or(str, ""),
         None,
         "YAML file of what language models cost, for calls that do not tell",
+        in_file=beside,
     ),
     Setting(
         "llm-content",
@@ -243,7 +254,7 @@ def settings(
     arguments: Mapping[str, str | None], environment: Mapping[str, str], file: str | None = None
 ) -> Settings:
     """Settings from the command line, else the environment, else the file, else the defaults. Raises BadSetting."""
-    told = _read_file(file) if file is not None else {}
+    told = _read(file) if file is not None else {}
     values: dict[str, Any] = {}
     places: dict[str, str] = {}
     for setting in SETTINGS:
@@ -255,6 +266,7 @@ def settings(
             text, place = environment[setting.variable], setting.variable
         elif told.get(setting.key) is not None:
             text, place = str(told[setting.key]), f"{file}: {setting.key}"
+            text = text if setting.in_file is None else setting.in_file(text, str(file))
         else:
             continue
         value = _parsed(setting, text, place)
@@ -266,9 +278,16 @@ def settings(
     return Settings(**values, sources=_sources(told.get("sources"), file))
 
 
+def _read(file: str) -> dict[str, Any]:
+    try:
+        return read(file, (*_BY_KEY, "sources"))
+    except BadFile as error:
+        raise BadSetting(str(error)) from error
+
+
 def _sources(told: Any, file: str | None) -> tuple[SourceSetting, ...]:
     try:
-        return sources_of(told, duration)
+        return sources_of(told, duration, file)
     except BadSource as error:
         raise BadSetting(f"{file}: {error}") from error
 
@@ -277,22 +296,4 @@ def _parsed(setting: Setting, text: str, place: str) -> Any:
     try:
         return setting.parse(text)
     except ValueError as error:
-        raise BadSetting(f"{place}: {error}, got {text[:100]!r}") from error
-
-
-def _read_file(file: str) -> dict[str, Any]:
-    try:
-        told = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadSetting(f"{file}: cannot be read: {error}") from error
-    except yaml.YAMLError as error:
-        raise BadSetting(f"{file}: not YAML: {' '.join(str(error).split())}") from error
-    if told is None:
-        return {}
-    if not isinstance(told, dict):
-        raise BadSetting(f"{file}: expected a mapping of settings")
-    for key in told:
-        if str(key).replace("-", "_") not in (*_BY_KEY, "sources"):
-            expected = ", ".join((*_BY_KEY, "sources"))
-            raise BadSetting(f"{file}: {key}: unknown setting, expected one of {expected}")
-    return {str(key).replace("-", "_"): value for key, value in told.items()}
+        raise BadSetting(f"{place}: {error}, got {without_secrets(text)!r}") from error

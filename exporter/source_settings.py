@@ -25,7 +25,8 @@ class SourceSetting:
     """One source as it stands in the configuration file.
 
     `preset` or `mapping` (a file) says what its rows mean. `secret_file` holds the password of a database, or the
-    bearer token of an API. `timezone` is that of times that tell none, instead of the mapping's.
+    bearer token of an API. `timezone` is that of times that tell none, instead of the mapping's. `file` is the
+    configuration file, in whose folder relative paths begin; None: where the program was started.
     """
 
     name: str
@@ -36,9 +37,12 @@ class SourceSetting:
     every: timedelta = EVERY
     secret_file: str | None = None
     timezone: str | None = None
+    file: str | None = None
 
 
-def sources_of(told: Any, duration: Callable[[str], timedelta]) -> tuple[SourceSetting, ...]:
+def sources_of(
+    told: Any, duration: Callable[[str], timedelta], file: str | None = None
+) -> tuple[SourceSetting, ...]:
     """The sources of a list as YAML gives it. Raises BadSource naming the place."""
     if told is None:
         return ()
@@ -46,7 +50,7 @@ def sources_of(told: Any, duration: Callable[[str], timedelta]) -> tuple[SourceS
         raise BadSource("sources: expected a list")
     found: dict[str, SourceSetting] = {}
     for position, one in enumerate(told):
-        source = _source(one, f"sources[{position}]", duration)
+        source = _source(one, f"sources[{position}]", duration, file)
         if source.name in found:
             raise BadSource(
                 f"sources[{position}].name: {source.name!r} is the name of another source as well"
@@ -55,7 +59,7 @@ def sources_of(told: Any, duration: Callable[[str], timedelta]) -> tuple[SourceS
     return tuple(found.values())
 
 
-def _source(told: Any, place: str, duration: Callable[[str], timedelta]) -> SourceSetting:
+def _source(told: Any, place: str, duration: Callable[[str], timedelta], file: str | None) -> SourceSetting:
     if not isinstance(told, Mapping):
         raise BadSource(f"{place}: expected a mapping with {', '.join(KEYS[:4])}")
     texts = _texts(told, place)
@@ -75,7 +79,7 @@ def _source(told: Any, place: str, duration: Callable[[str], timedelta]) -> Sour
         raise BadSource(f"{place}.every: {error}") from error
     if every < timedelta(seconds=1):
         raise BadSource(f"{place}.every: expected at least 1s")
-    return SourceSetting(every=every, **texts)
+    return SourceSetting(every=every, file=file, **texts)
 
 
 def _check_zone(zone: str | None, place: str) -> None:

@@ -9,6 +9,7 @@ import msgspec
 import yaml
 
 from exporter.ingest.refusal import field_error
+from exporter.yaml_keys import twice
 
 T = TypeVar("T")
 
@@ -27,7 +28,7 @@ def load(path: str, type_: type[T]) -> T:
         raise BadFile(f"{path}: expected text in UTF-8") from error
     try:
         root = yaml.compose(text, yaml.SafeLoader)
-        _check_keys(path, root)
+        wrong = twice(root)
         told = yaml.safe_load(text)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
@@ -35,11 +36,13 @@ def load(path: str, type_: type[T]) -> T:
         raise BadFile(f"{path}: {line}not YAML: {error.problem}") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise BadFile(f"{path}: not YAML: {' '.join(str(error).split())}") from error
+    if wrong is not None:
+        raise BadFile(f"{path}: line {wrong.line}: {wrong}")
     try:
         return msgspec.convert(told, type_)
     except msgspec.ValidationError as error:
-        wrong = field_error(error)
-        raise at(path, wrong.pointer, wrong.message) from error
+        mistake = field_error(error)
+        raise at(path, mistake.pointer, mistake.message) from error
 
 
 def at(path: str, pointer: str, message: str) -> BadFile:
@@ -65,19 +68,3 @@ def _line(node: yaml.Node | None, pointer: str) -> int:
             return line
         node = found
     return line
-
-
-def _check_keys(path: str, node: yaml.Node | None, depth: int = 0) -> None:
-    """A key that stands twice would hide what was written first."""
-    if isinstance(node, yaml.SequenceNode):
-        for item in node.value:
-            _check_keys(path, item, depth + 1)
-    if not isinstance(node, yaml.MappingNode):
-        return
-    seen: set[str] = set()
-    for key, value in node.value:
-        if isinstance(key.value, str) and key.value in seen:
-            raise BadFile(f"{path}: line {key.start_mark.line + 1}: {key.value}: stands twice")
-        if isinstance(key.value, str):
-            seen.add(key.value)
-        _check_keys(path, value, depth + 1)

@@ -8,6 +8,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from requests import PreparedRequest
 from requests.auth import AuthBase
 
+from exporter.addresses import without_secrets
 from exporter.sources.database import BadUrl
 from exporter.sources.mapping import Login
 
@@ -19,7 +20,7 @@ class Access(AuthBase):
     """
 
     def __init__(self, url: str, secret: str | None, login: Login | None) -> None:
-        parts = urlsplit(url)
+        parts = _parts(url)
         self.url = _without_user(parts).rstrip("/")
         self.login = None
         self._presented: str | None = None
@@ -62,6 +63,19 @@ class Access(AuthBase):
             return False
         self._presented = None
         return True
+
+
+def _parts(url: str) -> SplitResult:
+    """Parts of an API's URL. Raises BadUrl, whose message holds no password."""
+    shown = f"url: expected one such as https://host:8080/path, got {without_secrets(url)!r}"
+    try:
+        parts = urlsplit(url)
+        is_good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError as error:
+        raise BadUrl(shown) from error
+    if not is_good:
+        raise BadUrl(shown)
+    return parts
 
 
 def _without_user(parts: SplitResult) -> str:

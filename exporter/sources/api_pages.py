@@ -11,7 +11,7 @@ from exporter.sources.api_client import ApiClient, Question
 from exporter.sources.api_since import Since
 from exporter.sources.cursor import Position
 from exporter.sources.mapping import Read
-from exporter.sources.paths import Record, first, walk
+from exporter.sources.paths import Record, first, steps_of, walk
 from exporter.sources.values import BadValue, moment
 
 MOST_PAGES = 200
@@ -131,7 +131,10 @@ class Pages:
             return list(page)
         if self._read.items is None:
             return [page]
-        return [value for _, value in walk(Record(page, page), self._read.items)]
+        found = [value for _, value in walk(Record(page, page), self._read.items)]
+        if len(found) == 1 and isinstance(found[0], list) and "*" not in steps_of(self._read.items):
+            return list(found[0])
+        return found
 
     def _turn(self, parameters: dict[str, Any], page: Any, items: int, number: int) -> bool:
         """Set the parameters to those of the next page; whether there is one."""

@@ -33,6 +33,9 @@ MOST_UNCHANGING = 5000
 MOST_NUMBERS = 16
 """Numbered documents of one entry."""
 
+MOST_SHOWN = 20
+"""Names of fields in a message."""
+
 log = logging.getLogger(__name__)
 
 
@@ -87,8 +90,7 @@ class ApiReader:
                 if key in self._ended:
                     continue
                 told = self._told(read, translator, item, read_at)
-                batch.events.extend(told.events)
-                batch.problems.extend(told.problems)
+                batch.take(told)
                 totals.extend(told.totals)
                 if self._is_over(read, told):
                     ended.append(key)
@@ -115,8 +117,9 @@ class ApiReader:
         missed: list[str] = []
         try:
             whole = self._with_documents(read, item, missed)
-        except Unfilled:
-            return Told(problems=[f"{read.name}: an item has nothing to fill {read.detail} with"])
+        except Unfilled as missing:
+            reason = f"an item has nothing at {str(missing)!r} to fill {read.detail} with"
+            return Told(problems=[f"{read.name}: {reason}, it {_looks(item)}: see items"])
         except (Broken, Missing) as error:
             return Told(problems=[f"{read.name}: {error}"])
         told = translator.translate(whole, "", read_at)
@@ -185,6 +188,14 @@ class ApiReader:
             while len(self._unchanging) > MOST_UNCHANGING:
                 self._unchanging.popitem(last=False)
         return answer
+
+
+def _looks(item: Any) -> str:
+    """What an item is like, for messages."""
+    if isinstance(item, dict):
+        names = [name for name in item if name != "@url"]
+        return f"has {', '.join(names[:MOST_SHOWN]) or 'nothing'}"
+    return "is a list" if isinstance(item, list) else "is no object"
 
 
 def _numbered(document: Document, entry: Record) -> Iterator[Record]:

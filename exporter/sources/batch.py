@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -9,6 +10,7 @@ from typing import Protocol
 
 from exporter.domain.events import Event
 from exporter.sources.cursor import Memory
+from exporter.sources.translate import Told
 
 ROWS = 1000
 """Rows held at once at the most."""
@@ -36,13 +38,23 @@ class Changed(Away):
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Some rows and what they tell. `done`: how far through what there is, from 0 to 1, if that is known."""
+    """Some rows and what they tell. `done`: how far through what there is, from 0 to 1, if that is known.
+
+    `unmapped`: words that stand for no status, by how many rows have them.
+    """
 
     read: str
     events: list[Event]
     rows: int
     problems: list[str] = field(default_factory=list)
     done: float | None = None
+    unmapped: Counter[str] = field(default_factory=Counter)
+
+    def take(self, told: Told) -> None:
+        """What one row tells."""
+        self.events.extend(told.events)
+        self.problems.extend(told.problems)
+        self.unmapped.update(told.unmapped)
 
 
 class Reader(Protocol):

@@ -10,16 +10,25 @@ from datetime import datetime
 
 from exporter.domain import events as e
 from exporter.domain.events import Event
+from exporter.domain.status import Status
 from exporter.sources.batch import Away
 from exporter.sources.cursor import Forgetful
 from exporter.sources.source import Source
+from exporter.sources.translate import is_undated
 
 MOST_PROBLEMS = 5
+MOST_WORDS = 20
+_OPEN: dict[type[e.ExecutionState], Status] = {
+    e.ExecutionQueued: Status.QUEUED,
+    e.ExecutionStarted: Status.RUNNING,
+    e.ExecutionResumed: Status.RUNNING,
+    e.ExecutionPaused: Status.PAUSED,
+}
 
 
 @dataclass(slots=True)
 class Found:
-    """What one read of a source gave."""
+    """What one read of a source gave. `open` has the status of each run that has not ended."""
 
     rows: int = 0
     types: Counter[str] = field(default_factory=Counter)
@@ -29,6 +38,9 @@ class Found:
     first: datetime | None = None
     last: datetime | None = None
     samples: list[Event] = field(default_factory=list)
+    open: dict[tuple[str, str, str], str] = field(default_factory=dict)
+    unmapped: Counter[str] = field(default_factory=Counter)
+    undated: int = 0
 
     def take(self, event: Event) -> None:
         """Count an event."""
@@ -36,8 +48,15 @@ class Found:
         self.first = event.time if self.first is None else min(self.first, event.time)
         self.last = event.time if self.last is None else max(self.last, event.time)
         payload = event.payload
+        self.undated += is_undated(event)
         if isinstance(payload, e.ExecutionFinished):
             self.ends[payload.pipeline, payload.status] += 1
+        if isinstance(payload, e.ExecutionState):
+            run = (payload.pipeline, payload.environment, payload.execution)
+            if type(payload) in _OPEN:
+                self.open[run] = _OPEN[type(payload)].value
+            elif isinstance(payload, e.ExecutionFinished):
+                self.open.pop(run, None)
 
 
 @dataclass(slots=True)
@@ -63,6 +82,7 @@ def check(source: Source, read_at: datetime, samples: int = 0) -> Report:
                 found = report.reads[batch.read]
                 found.rows += batch.rows
                 found.wrong += len(batch.problems)
+                found.unmapped += batch.unmapped
                 found.problems += batch.problems[: MOST_PROBLEMS - len(found.problems)]
                 for event in source.fresh(batch.events):
                     found.take(event)
@@ -89,9 +109,22 @@ def lines(report: Report) -> Iterator[str]:
             yield f"    from {found.first:%Y-%m-%dT%H:%M:%SZ} to {found.last:%Y-%m-%dT%H:%M:%SZ}"
         for (pipeline, status), count in sorted(found.ends.items()):
             yield f"    {pipeline}: {count} {status}"
+        for (pipeline, status), count in sorted(Counter((k[0], v) for k, v in found.open.items()).items()):
+            yield f"    {pipeline}: {count} {status}, not ended"
+        yield from _doubts(found)
         for problem in found.problems:
             yield f"    not understood: {problem}"
         if found.wrong > len(found.problems):
             yield f"    not understood: {found.wrong - len(found.problems)} more"
         for event in found.samples:
             yield f"    {event.time:%Y-%m-%dT%H:%M:%S.%fZ} {event.payload.type} {event.body.decode()}"
+
+
+def _doubts(found: Found) -> Iterator[str]:
+    """What is told, and may mean something else than it seems to."""
+    if found.unmapped:
+        words = ", ".join(f"{word} ({count})" for word, count in found.unmapped.most_common(MOST_WORDS))
+        more = ", …" if len(found.unmapped) > MOST_WORDS else ""
+        yield f"    words that stand for no status, say by statuses what they mean: {words}{more}"
+    if found.undated:
+        yield f"    ends without a time: {found.undated}, dated when they are first read, with a warning"

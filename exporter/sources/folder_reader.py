@@ -13,12 +13,10 @@ from exporter.sources.batch import ROWS, Away, Batch
 from exporter.sources.cursor import Memory, Position
 from exporter.sources.documents import documents
 from exporter.sources.line_reader import LineReader
+from exporter.sources.listing import listed
 from exporter.sources.mapping import LINES, Mapping
 from exporter.sources.translate import Translator
 from exporter.store.cursors import Overtaken
-
-MOST_FILES = 10_000
-"""Files that are remembered; of more, those that changed last."""
 
 WRITING_SECONDS = 10
 """So long after its last change a document that cannot be read is taken for one that is being written."""
@@ -42,14 +40,14 @@ class FolderReader:
 
     def batches(self, memory: Memory, read_at: datetime) -> Iterator[Batch]:
         """What is new. Raises Away."""
-        is_file = self._folder.is_file()
-        if not is_file and not self._folder.is_dir():
-            raise Away(f"there is no folder or file {self._folder}")
+        is_file = self._is_file()
         folder = self._folder.parent if is_file else self._folder
         for read, translator in self._reads:
             assert read.files is not None
-            files = changed_files(folder, escape(self._folder.name) if is_file else read.files)
-            position = Position.load(memory, self._source, read.name)
+            found = listed(folder, escape(self._folder.name) if is_file else read.files)
+            if found.unreadable:
+                yield Batch(read.name, [], 0, found.unreadable)
+            files, position = found.files, Position.load(memory, self._source, read.name)
             try:
                 if read.format in LINES:
                     yield from LineReader(translator).batches(folder, files, position, read_at)
@@ -57,6 +55,17 @@ class FolderReader:
                     yield from _documents(folder, files, translator, position, read_at)
             except Overtaken:
                 log.debug("another replica was faster", extra={"source": self._source, "read": read.name})
+
+    def _is_file(self) -> bool:
+        """Whether one file alone is to be read. Raises Away if it is neither that nor a folder."""
+        try:
+            if self._folder.is_file():
+                return True
+            if self._folder.is_dir():
+                return False
+        except OSError as error:
+            raise Away(f"{self._folder}: {error.strerror}") from error
+        raise Away(f"there is no folder or file {self._folder}")
 
 
 def _documents(
@@ -84,32 +93,9 @@ def _file(folder: Path, name: str, translator: Translator, read_at: datetime) ->
     batch, is_open, rows = Batch(translator.read.name, [], 0), False, 0
     for number, document in enumerate(documents(folder / name, translator.read)):
         told = translator.translate(document, f"{name}:{number}", read_at)
-        batch.events.extend(told.events)
-        batch.problems.extend(told.problems)
+        batch.take(told)
         is_open, rows = is_open or told.is_open, rows + 1
         if rows == ROWS:
             yield replace(batch, rows=rows), is_open
             batch, rows = Batch(translator.read.name, [], 0), 0
     yield replace(batch, rows=rows), is_open
-
-
-def changed_files(folder: Path, pattern: str) -> dict[str, list[int]]:
-    """Names of files with time of change and size; those that changed last, if they are too many. Raises Away.
-
-    A database that is written in WAL mode changes beside itself first.
-    """
-    found: list[tuple[int, int, str]] = []
-    try:
-        for path in folder.glob(pattern):
-            if not path.is_file():
-                continue
-            told = path.stat()
-            changed, size = told.st_mtime_ns, told.st_size
-            beside = path.with_name(path.name + "-wal")
-            if beside.exists():
-                changed, size = max(changed, beside.stat().st_mtime_ns), size + beside.stat().st_size
-            found.append((changed, size, str(path.relative_to(folder))))
-    except OSError as error:
-        raise Away(f"{folder}: {error.strerror}") from error
-    found.sort()
-    return {name: [changed, size] for changed, size, name in found[-MOST_FILES:]}

@@ -43,7 +43,10 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One event of a lifecycle. `told`: what its identity is made of beside the run's; `word`: the row's own status."""
+    """One event of a lifecycle. `told`: what its identity is made of beside the run's; `word`: the row's own status.
+
+    `is_dated`: its time is one that the row tells, and not that of its being read.
+    """
 
     sign: Sign
     time: datetime
@@ -51,6 +54,7 @@ class Step:
     word: str | None = None
     queued_at: datetime | None = None
     started_at: datetime | None = None
+    is_dated: bool = True
 
 
 def steps(standing: Standing, read_at: datetime) -> Iterator[Step]:
@@ -88,7 +92,7 @@ def _end(standing: Standing, queued: datetime | None, read_at: datetime) -> Step
     if begun is not None and time < begun:
         time = begun
     told = (*_told(at, standing.word), *_told(started, ""), *_told(queued, ""))
-    return Step(Sign.FINISHED, time, told, standing.word, queued, started)
+    return Step(Sign.FINISHED, time, told, standing.word, queued, started, at is not None)
 
 
 def _told(at: datetime | None, word: str) -> tuple[str, ...]:

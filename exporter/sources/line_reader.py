@@ -84,8 +84,7 @@ class LineReader:
             first = lines.name_of(path)
             for line in lines.lines_of(path, place):
                 told = self._line(line, name, first, read_at)
-                batch.events.extend(told.events)
-                batch.problems.extend(told.problems)
+                batch.take(told)
                 count, size, end = count + 1, size + line.end - line.begin, line.end
                 if count >= ROWS or size >= MOST_BATCH_BYTES:
                     yield replace(batch, rows=count), lines.place_at(path, end)
@@ -161,9 +160,12 @@ def _follow(look: _Round, position: Position) -> None:
     oldest = int((look.read_at - FOLLOWED).timestamp() * 1e9)
     for name in position.seen.keys() - look.files.keys():
         path = look.folder / name
-        if not path.is_file():
-            continue
-        stamp = _stamp(path)
+        try:
+            if not path.is_file():
+                continue
+            stamp = _stamp(path)
+        except OSError:
+            continue  # its folder may not be looked into: told where it is listed
         if stamp == position.seen[name][:2] and stamp[0] < oldest:
             del position.seen[name]
         else:

@@ -16,6 +16,7 @@ from exporter.domain.events import Event
 from exporter.sources.batch import Away, Batch
 from exporter.sources.cursor import Memory
 from exporter.sources.source import Source
+from exporter.sources.translate import is_undated
 from exporter.store.cursors import Cursors
 from exporter.store.store import Store
 from exporter.store.writer import Unavailable, Writer
@@ -182,10 +183,21 @@ class Loop:
             self._writer.submit(self._taken(part)).result()
             self.source.sent(part)
         self._observer.source_read(self.source.name, batch.rows, len(batch.problems), batch.done)
+        self._doubt(batch, sum(is_undated(event) for event in fresh))
         if batch.problems:
             more = f" (and {len(batch.problems) - 1} more)" if len(batch.problems) > 1 else ""
             if self._may_complain("row"):
                 log.warning("a row could not be understood", extra=self._about(batch.problems[0] + more))
+
+    def _doubt(self, batch: Batch, undated: int) -> None:
+        """Say what may mean something else than it seems to."""
+        if undated and self._may_complain("undated"):
+            reason = f"{batch.read}: {undated} are dated when they were first read, with a warning"
+            log.warning("a source tells ends without a time", extra=self._about(reason))
+        if batch.unmapped and self._may_complain("word"):
+            words = ", ".join(sorted(batch.unmapped))
+            reason = f"{batch.read}: {words}: say by statuses in the mapping what they mean"
+            log.warning("words that stand for no status", extra=self._about(reason))
 
     def _patience(self, asked: float | None) -> float:
         """Longer after each failure; at least what the source asked for."""

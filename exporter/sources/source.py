@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import msgspec
 
+from exporter.addresses import without_secrets
+from exporter.configuration_file import beside, database_beside
 from exporter.domain.events import Event, PipelineDeclared
 from exporter.source_settings import SourceSetting
 from exporter.sources import mapping_file
@@ -17,7 +19,7 @@ from exporter.sources.batch import Reader
 from exporter.sources.database import BadUrl, Database
 from exporter.sources.folder_reader import FolderReader
 from exporter.sources.mapping import Mapping
-from exporter.sources.mapping_file import BadMapping
+from exporter.sources.mapping_file import BadMapping, MappingFile
 from exporter.sources.sql_reader import SqlReader
 
 REMEMBERED = 50_000
@@ -66,41 +68,37 @@ def opened(setting: SourceSetting) -> Source:
     """The source of a setting; does not connect yet. Raises BadSource."""
     place = f"source {setting.name}"
     try:
-        mapping = (
+        file = (
             mapping_file.preset(setting.preset)
             if setting.preset
-            else mapping_file.load(setting.mapping or "")
+            else mapping_file.load(beside(setting.mapping or "", setting.file))
         )
         if setting.timezone is not None:
-            mapping = msgspec.structs.replace(mapping, timezone=setting.timezone)
-        return Source(setting, mapping, _reader(setting, mapping))
+            file = replace(file, mapping=msgspec.structs.replace(file.mapping, timezone=setting.timezone))
+        return Source(setting, file.mapping, reader_of(setting, file))
     except (BadMapping, BadUrl) as error:
         raise BadSource(f"{place}: {error}") from error
 
 
-def _reader(setting: SourceSetting, mapping: Mapping) -> Reader:
-    secret = _secret(setting.secret_file)
-    is_web = urlsplit(setting.url).scheme in ("http", "https")
+def reader_of(setting: SourceSetting, file: MappingFile) -> Reader:
+    """What reads a source. Raises BadUrl."""
+    mapping = file.mapping
+    secret = _secret(beside(setting.secret_file, setting.file)) if setting.secret_file else None
     if mapping.reads_from == "api":
-        if not is_web:
-            raise BadUrl(f"url: expected an http URL, got {setting.url[:100]!r}")
         return ApiReader(setting.name, setting.environment, mapping, setting.url, secret)
     if mapping.reads_from == "folder":
-        if is_web or "://" in setting.url.removeprefix("file://"):
-            raise BadUrl(f"url: expected a folder, got {setting.url[:100]!r}")
-        folder = Path(setting.url.removeprefix("file://"))
-        return FolderReader(setting.name, setting.environment, mapping, folder)
-
+        folder = setting.url.removeprefix("file://")
+        if "://" in folder:
+            raise BadUrl(f"url: expected a folder, got {without_secrets(setting.url)!r}")
+        return FolderReader(setting.name, setting.environment, mapping, Path(beside(folder, setting.file)))
     try:
-        database = Database(setting.url, secret, mapping.search_path or ())
+        database = Database(database_beside(setting.url, setting.file), secret, mapping.search_path or ())
     except BadUrl as error:
         raise BadUrl(f"url: {error}") from error
-    return SqlReader(setting.name, setting.environment, mapping, database)
+    return SqlReader(setting.name, setting.environment, file, database)
 
 
-def _secret(file: str | None) -> str | None:
-    if file is None:
-        return None
+def _secret(file: str) -> str:
     try:
         return Path(file).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:

@@ -25,6 +25,7 @@ from sqlalchemy import table as table_of
 from sqlalchemy.sql.selectable import FromClause
 
 from exporter.sources.batch import ROWS, Away
+from exporter.sources.columns import Columns
 from exporter.sources.cursor import Place
 from exporter.sources.database import Database
 from exporter.sources.mapping import Read
@@ -57,8 +58,9 @@ class Page:
 class Pages:
     """Rows of one read of a database."""
 
-    def __init__(self, database: Database, read: Read) -> None:
+    def __init__(self, database: Database, read: Read, columns: Columns) -> None:
         self._database = database
+        self.columns = columns
         self.key = tuple(read.key or ())
         self.order = (read.changed, *self.key) if read.changed else self.key
         self._changed = read.changed
@@ -131,6 +133,12 @@ class Pages:
             first = self._columns(self.order)[0]
             return connection.scalar(select(func.max(first)).select_from(self._source))
 
+    def look(self) -> None:
+        """Raises Away that names the column, if one of those that the mapping names is not there."""
+        with self._database.reading() as connection:
+            found = connection.execute(self._all().limit(0))
+            self.columns.check(tuple(found.keys()))
+
     def back(self, place: Place) -> Place:
         """A place a little before, for what was committed late. Only the first column goes back."""
         first, rest = place[0], place[1:]
@@ -178,6 +186,7 @@ class Pages:
         with self._database.reading() as connection:
             found = connection.execution_options(stream_results=True, max_row_buffer=100).execute(query)
             with found:
+                self.columns.check(tuple(found.keys()))
                 for row in found.mappings():
                     rows.append(dict(row))
                     size += sum(len(value) for value in row.values() if isinstance(value, str | bytes))

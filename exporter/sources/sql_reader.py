@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Generator, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from exporter.sources.batch import Away, Batch, Changed, Missing
+from exporter.sources.columns import Columns
 from exporter.sources.cursor import Memory, Position
 from exporter.sources.database import Database
-from exporter.sources.folder_reader import changed_files
-from exporter.sources.mapping import Mapping
+from exporter.sources.listing import listed
+from exporter.sources.mapping_file import MappingFile
 from exporter.sources.sql_pages import MOST_BYTES, Pages
 from exporter.sources.sql_turn import Progress, Turn, is_later
 from exporter.sources.sums import settled, summed
@@ -32,12 +34,16 @@ log = logging.getLogger(__name__)
 class SqlReader:
     """Reads all that a mapping names in one database."""
 
-    def __init__(self, source: str, environment: str, mapping: Mapping, database: Database) -> None:
+    def __init__(self, source: str, environment: str, file: MappingFile, database: Database) -> None:
         self._source = source
         self._database = database
         self._reads = [
-            (read, Pages(database, read), Translator(source, environment, mapping, read))
-            for read in mapping.reads
+            (
+                read,
+                Pages(database, read, Columns(read, f"/reads/{position}", file.told)),
+                Translator(source, environment, file.mapping, read),
+            )
+            for position, read in enumerate(file.mapping.reads)
         ]
         self._last: dict[str, datetime] = {}
         self._looked: dict[str, datetime] = {}
@@ -56,6 +62,8 @@ class SqlReader:
             try:
                 yield from self._one(Turn(read, pages, translator, position, read_at))
             except Missing:
+                with suppress(Missing):
+                    pages.look()
                 if not read.optional:
                     raise
             except Changed:
@@ -115,8 +123,7 @@ def _whole(turn: Turn) -> Batch:
         batch.problems.append(f"{turn.read.name}: more than {MOST_NOW} rows, the rest is not read")
     for row in page.rows[:MOST_NOW]:
         told = turn.translator.translate(row, "", turn.read_at)
-        batch.events.extend(told.events)
-        batch.problems.extend(told.problems)
+        batch.take(told)
     return batch
 
 
@@ -191,7 +198,10 @@ def _files(turn: Turn, beside: Database) -> Iterator[Batch]:
     assert turn.read.database is not None
     assert beside.file is not None
     folder, position = beside.file.parent, turn.position
-    files = changed_files(folder, turn.read.database)
+    found = listed(folder, turn.read.database)
+    if found.unreadable:
+        yield Batch(turn.read.name, [], 0, found.unreadable)
+    files = found.files
     for name in position.seen.keys() - files.keys():
         del position.seen[name]
     todo = [name for name, stamp in files.items() if position.seen.get(name, [])[:2] != stamp]
@@ -215,7 +225,12 @@ def _file(turn: Turn, file: Path, name: str, done: float) -> Generator[Batch, No
     """Rows of one database behind the last one taken; returns the last one now."""
     database = Database(f"sqlite:///{file}")
     one = Turn(
-        turn.read, Pages(database, turn.read), turn.translator, turn.position, turn.read_at, f"{name} "
+        turn.read,
+        Pages(database, turn.read, turn.pages.columns),
+        turn.translator,
+        turn.position,
+        turn.read_at,
+        f"{name} ",
     )
     *_, after = turn.position.seen.get(name, [0])
     try:

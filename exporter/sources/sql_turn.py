@@ -32,8 +32,7 @@ class Turn:
         for row in rows:
             key = self.pages.key_of(row)
             told = self.translator.translate(row, f"{self.file}{shown(key)}", self.read_at)
-            batch.events.extend(told.events)
-            batch.problems.extend(told.problems)
+            batch.take(told)
             if self.read.rows == "states":
                 self.position.open.pop(key, None)
                 if told.is_open:

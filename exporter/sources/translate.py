@@ -17,7 +17,7 @@ from exporter.domain.status import FINAL, Status
 from exporter.domain.text import clean_name
 from exporter.sources.fields import after_quiet, fits, kind_of, made, whole, with_rule, with_schedule
 from exporter.sources.graph import graph
-from exporter.sources.lifecycle import Sign, steps
+from exporter.sources.lifecycle import Sign, Standing, Step, steps
 from exporter.sources.mapping import Emit, ExecutionMap, PipelineMap, StageMap, StreamMap
 from exporter.sources.paths import BadPath, Record, entries
 from exporter.sources.record_values import Values
@@ -46,6 +46,8 @@ _PLAIN: dict[str, type[Payload]] = {
     "records": e.RecordsChecked,
 }
 WAY = "source"
+UNDATED = "end_without_time"
+"""Code of the warning at an end for which a source tells no time."""
 _COUNTS = ("input_tokens", "output_tokens", "cached_tokens", "valid", "invalid", "bytes", "attempt")
 
 
@@ -60,12 +62,22 @@ class Total:
 
 @dataclass(slots=True)
 class Told:
-    """What rows told: events, totals, whether something in them may still change, and what could not be read."""
+    """What rows told: events, totals, whether something in them may still change, and what could not be read.
+
+    `unmapped`: words that stand for no status.
+    """
 
     events: list[Event] = field(default_factory=list)
     totals: list[Total] = field(default_factory=list)
     is_open: bool = False
     problems: list[str] = field(default_factory=list)
+    unmapped: list[str] = field(default_factory=list)
+
+    def stands(self, standing: Standing) -> None:
+        """A run or stage in a row stands there."""
+        self.is_open = self.is_open or standing.is_open
+        if standing.status is None:
+            self.unmapped.append(standing.word)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +152,7 @@ class Translator(Values):
         standing = self.standing_of(mapped, record)
         if mapped.quiet is not None:
             standing = after_quiet(standing, mapped.quiet.seconds, mapped.quiet.status, read_at)
-        told.is_open = told.is_open or standing.is_open
+        told.stands(standing)
         besides = self.besides_of(mapped, record)
         error = self.error_of(mapped.error, record)
         base = ("execution", common["environment"], common["pipeline"], run)
@@ -154,6 +166,8 @@ class Translator(Values):
                 fields |= {"started_at": step.started_at, "error": error}
             payload = made(_EXECUTION[step.sign], fields)
             told.events.append(self._event(payload, step.time, *base, step.sign.value, *step.told))
+            if not step.is_dated:
+                told.events.append(self._undated(payload, step, *base))
         progress = self.value_of(mapped.progress, record)
         if progress is not None and standing.is_open:
             payload = made(e.ExecutionProgressed, {**common, "execution": run, "progress": number(progress)})
@@ -168,7 +182,7 @@ class Translator(Values):
         run = self.needed_of(mapped, "execution", record)
         stage = clean_name(self.needed_of(mapped, "stage", record))
         standing = self.standing_of(mapped, record)
-        told.is_open = told.is_open or standing.is_open
+        told.stands(standing)
         fields: dict[str, Any] = {**common, "execution": run, "stage": stage, **self._work(mapped, record)}
         retry = self.value_of(mapped.retry, record) in (True, 1, "true")
         index = fields.get("index")
@@ -185,9 +199,23 @@ class Translator(Values):
                 more |= {"started_at": step.started_at, "error": self.error_of(mapped.error, record)}
             payload = made(_STAGE[step.sign], fields | more)
             told.events.append(self._event(payload, step.time, *base, step.sign.value, *step.told))
+            if not step.is_dated:
+                told.events.append(self._undated(payload, step, *base))
         if "items" in fields and standing.is_open:
             payload = made(e.StageProgressed, fields)
             told.events.append(self._event(payload, read_at, *base, "items", str(fields["items"])))
+
+    def _undated(self, payload: Any, step: Step, *base: str) -> Event:
+        """What is told of an end that has no time: nobody shall take the time of its being read for its own."""
+        fields = {
+            "pipeline": payload.pipeline,
+            "environment": payload.environment,
+            "execution": payload.execution,
+            "stage": getattr(payload, "stage", None),
+            "code": UNDATED,
+            "message": "The source tells no time for this end: it is dated when it was first read.",
+        }
+        return self._event(made(e.WarningRaised, fields), step.time, *base, UNDATED, *step.told)
 
     def _work(self, mapped: StageMap, record: Record) -> dict[str, Any]:
         items = {"in": self.count_of(mapped.items_in, record), "out": self.count_of(mapped.items_out, record)}
@@ -265,3 +293,8 @@ class Translator(Values):
     def sum_event(self, payload: e.StreamMeasured, time: datetime, *told: str) -> Event:
         """What a stretch of rows adds up to; `told` names the stretch."""
         return self._event(payload, time, "sum", *told)
+
+
+def is_undated(event: Event) -> bool:
+    """Whether an event is the warning at an end for which the source told no time."""
+    return isinstance(event.payload, e.WarningRaised) and event.payload.code == UNDATED

@@ -14,7 +14,7 @@ from exporter.sources import mapping_file
 from exporter.sources.batch import Away
 from exporter.sources.database import BadUrl
 from exporter.sources.mapping_file import BadMapping
-from exporter.sources.source import Source, _reader
+from exporter.sources.source import Source, reader_of
 from tests.support.json_server import json_server
 from tests.support.sources import mapped, problems, reading, told
 
@@ -45,11 +45,11 @@ def as_user(text: str, url: str, secret: str | None, folder: Path) -> Source:
     file = folder / "secret"
     if secret is not None:
         file.write_text(secret + "\n")
-    mapping = mapping_file.parse(text, "mapping.yml")
+    parsed = mapping_file.parse(text, "mapping.yml")
     setting = SourceSetting(
         name="ours", mapping="mapping.yml", url=url, secret_file=None if secret is None else str(file)
     )
-    return Source(setting, mapping, _reader(setting, mapping))
+    return Source(setting, parsed.mapping, reader_of(setting, parsed))
 
 
 def of_user(url: str, user: str = "reader") -> str:

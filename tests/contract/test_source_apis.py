@@ -319,3 +319,21 @@ def test_a_mapping_of_an_api_that_cannot_be_is_told_by_its_key(wrong: str, right
     assert wrong in POSTED
     with pytest.raises(BadMapping, match=re.escape(problem)):
         mapping_file.parse(POSTED.replace(wrong, right), "mapping.yml")
+
+
+def test_a_list_is_meant_where_items_lead_to_one() -> None:
+    runs = [{"name": "n", "id": n, "state": "done", "at": "2026-01-01T00:00:00Z"} for n in range(3)]
+    with json_server({"/runs": {"data": runs}}) as server:
+        for items in ("data", "data.*"):
+            found = told(mapped(PAGED.replace("runs.*", items), server.url))
+            assert len([one for one in found if isinstance(one.payload, e.ExecutionFinished)]) == 3
+
+
+@pytest.mark.parametrize(
+    ("items", "looks"), [("'.'", "it has data: see items"), ("data.*.name", "it is no object: see items")]
+)
+def test_an_item_that_cannot_fill_a_path_is_told_with_what_it_has(items: str, looks: str) -> None:
+    detailed = PAGED.replace("runs.*", items + "\n    detail: /runs/{id}")
+    with json_server({"/runs": {"data": [{"name": "n"}]}}) as server:
+        (found,) = problems(mapped(detailed, server.url))
+    assert found == f"runs: an item has nothing at 'id' to fill /runs/{{id}} with, {looks}"

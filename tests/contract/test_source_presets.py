@@ -60,7 +60,7 @@ def stage_ends(events: list[Event]) -> Counter[tuple[str, str]]:
 
 @pytest.mark.parametrize("name", mapping_file.preset_names())
 def test_every_preset_is_a_mapping(name: str) -> None:
-    assert mapping_file.preset(name).description
+    assert mapping_file.preset(name).mapping.description
 
 
 @pytest.mark.parametrize("name", FILES)

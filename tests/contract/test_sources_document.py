@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sqlite3
 from pathlib import Path
+from typing import get_args
 
+import msgspec
 import pytest
 
 from exporter.cli import main
@@ -16,7 +19,8 @@ from exporter.sources import lines, mapping_file
 from exporter.sources.__main__ import FILE, schema
 from exporter.sources.batch import ROWS
 from exporter.sources.cursor import MOST_OPEN
-from exporter.sources.mapping import Expression
+from exporter.sources.mapping import Emit, ErrorMap, Expression
+from exporter.sources.mapping_problems import KINDS
 from exporter.sources.sql_pages import MOST_BYTES, OVERLAP, OVERLAP_KEYS
 from exporter.sources.sql_reader import MOST_NOW
 from tests.support.documents import TEXTS, blocks, table
@@ -106,6 +110,38 @@ def test_the_tables_name_every_preset_key_and_expression() -> None:
     assert sorted(keys) == sorted(KEYS)
     for name in Expression.__struct_fields__:
         assert name == "path" or f"{name}: " in TEXTS[NAME]
+
+
+def test_the_table_of_all_ways_in_names_every_preset_and_each_page_of_one_leads_there() -> None:
+    rows = table("docs/clients.md", "way in", "seen live", "only at the end", "not at all")
+    named = {
+        name for row in rows if row[0].startswith("Preset") for name in re.findall(r"`([\w-]+)`", row[0])
+    }
+    assert sorted(named) == mapping_file.preset_names()
+    ways = ("events", "python", "command", "opentelemetry", "sources")
+    for page in ("README.md", *(f"docs/{way}.md" for way in ways)):
+        assert "clients.md#every-way-in-at-a-glance" in TEXTS[page]
+    for way in ways:
+        assert any(f"({way}.md" in row[0] for row in rows)
+
+
+def test_the_table_of_fields_is_that_of_the_types() -> None:
+    def named(cell: str) -> list[str]:
+        return [name.strip("` ") for name in cell.split(",")]
+
+    kinds = {field.name: field.type for field in msgspec.structs.fields(Emit)}
+    rows = {
+        what.strip("`"): (needed, more)
+        for what, needed, more in table(NAME, "what", "needed", "further fields")
+    }
+    for kind in KINDS:
+        (type_,) = (part for part in get_args(kinds[kind]) if part is not type(None))
+        fields = msgspec.structs.fields(type_)
+        needed = [field.name for field in fields if field.required]
+        more = [field.name for field in fields if not field.required]
+        assert [named(cell) for cell in rows[kind]] == [needed, more]
+    (error,) = (cells for what, cells in rows.items() if what.startswith("error"))
+    assert [name for cell in error for name in named(cell)] == list(ErrorMap.__struct_fields__)
 
 
 def test_the_limits_are_those_of_the_code() -> None:

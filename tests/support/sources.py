@@ -23,9 +23,8 @@ from exporter.exposition.own import OwnMetrics
 from exporter.source_settings import SourceSetting
 from exporter.sources import mapping_file
 from exporter.sources.cursor import Forgetful
-from exporter.sources.mapping import Mapping
 from exporter.sources.service import Sources, Taken
-from exporter.sources.source import Source, _reader, opened
+from exporter.sources.source import Source, opened, reader_of
 from exporter.store import Store, schema
 from exporter.store.limits import Limits
 from tests.support.migrated import begun
@@ -49,9 +48,9 @@ def source(preset: str, url: str | Path, *, name: str = "ours", sqlite: bool = F
 
 def mapped(text: str, url: str, *, name: str = "ours") -> Source:
     """A source over a mapping that a test writes."""
-    mapping: Mapping = mapping_file.parse(text, "mapping.yml")
+    file = mapping_file.parse(text, "mapping.yml")
     setting = SourceSetting(name=name, mapping="mapping.yml", url=url)
-    return Source(setting, mapping, _reader(setting, mapping))
+    return Source(setting, file.mapping, reader_of(setting, file))
 
 
 def told(of: Source, read_at: datetime = READ_AT) -> list[Event]:

@@ -85,3 +85,60 @@ def test_a_password_goes_into_the_connection_and_not_into_what_is_printed() -> N
 def test_a_password_that_does_not_fit_the_database_is_refused(url: str, reason: str) -> None:
     with pytest.raises(BadDatabase, match=reason):
         open_engine(url, "b")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("retention: 1d\nlisten: :1\nretention: 2d\n", ":3: retention: stands twice, in line 1 as well"),
+        (
+            "series-limit: 5\nseries_limit: 6\n",
+            ":2: series_limit: stands twice, in line 1 as series-limit as well",
+        ),
+        ("sources:\n  - name: a\n    url: b\n    name: c\n", ":4: name: stands twice, in line 2 as well"),
+    ],
+)
+def test_a_key_that_stands_twice_is_refused_with_its_line(tmp_path: Path, text: str, message: str) -> None:
+    file = written(tmp_path, text)
+    with pytest.raises(BadSetting) as told:
+        settings({}, {}, file)
+    assert str(told.value) == f"{file}{message}"
+
+
+def test_a_file_that_holds_itself_is_no_settings(tmp_path: Path) -> None:
+    with pytest.raises(BadSetting, match="not YAML"):
+        settings({}, {}, written(tmp_path, "sources: &a [*a]\n"))
+
+
+def test_paths_in_the_file_begin_in_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc" / "token").write_text("abc")
+    (tmp_path / "etc" / "exporter.yml").write_text(
+        "database: sqlite:///data/own.db\ntoken_file: token\nllm_prices: prices.yml\n"
+        "otlp_mapping: ../spans.yml\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    told = settings({}, {}, "etc/exporter.yml")
+    folder = tmp_path / "etc"
+    assert told.token == "abc"
+    assert told.database == f"sqlite:///{folder}/data/own.db"
+    assert (told.llm_prices, told.otlp_mapping) == (f"{folder}/prices.yml", f"{folder}/../spans.yml")
+
+
+@pytest.mark.parametrize(
+    "url", ["sqlite:////data/own.db", "sqlite:///:memory:", "postgresql://user@host/database"]
+)
+def test_other_databases_stay_as_they_are(tmp_path: Path, url: str) -> None:
+    assert settings({}, {}, written(tmp_path, f"database: '{url}'\n")).database == url
+
+
+def test_paths_told_elsewhere_begin_where_the_server_was_started(tmp_path: Path) -> None:
+    told = settings(
+        {"llm_prices": "p.yml"}, {"PIPELINE_EXPORTER_OTLP_MAPPING": "m.yml"}, written(tmp_path, "")
+    )
+    assert (told.llm_prices, told.otlp_mapping) == ("p.yml", "m.yml")
+
+
+def test_a_password_in_an_address_is_not_printed() -> None:
+    with pytest.raises(BadSetting, match=r"expected a URL such as http://grafana:3000, got 'ftp://…@h'"):
+        settings({"public_url": "ftp://u:PW@h"}, {})

@@ -160,12 +160,17 @@ def test_a_changed_schema_is_away_and_others_go_on(file: Path, tmp_path: Path, s
         assert read.round()[0] == 60.0
 
 
-def test_a_column_that_is_gone_is_a_row_that_cannot_be_understood(file: Path) -> None:
-    with closing(sqlite3.connect(file)) as owner:
-        owner.execute("ALTER TABLE runs RENAME COLUMN state TO stand")
-    found = problems(over(file))
-    assert found[0] == "runs 1: execution: status: there is nothing at 'state'"
-    assert len(found) == 3
+def test_a_column_that_went_while_serving_makes_the_source_unreadable(file: Path, sqlite_url: str) -> None:
+    with reading(sqlite_url, over(file)) as read:
+        read.round()
+        assert read.metric("source_up", source="ours") == 1
+        with closing(sqlite3.connect(file)) as owner:
+            owner.execute("ALTER TABLE runs RENAME COLUMN state TO stand")
+            owner.execute("INSERT INTO runs (name, stand) VALUES ('n', 'done')")
+            owner.commit()
+        read.round()
+        assert read.metric("source_up", source="ours") == 0
+        assert read.metric("source_errors_total", source="ours", reason="away") == 1
 
 
 @pytest.mark.parametrize(

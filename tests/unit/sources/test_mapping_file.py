@@ -29,7 +29,7 @@ def changed(old: str, new: str) -> str:
 
 
 def test_a_good_one_is_read() -> None:
-    assert mapping_file.parse(GOOD, "m.yml").reads[0].key == ["id"]
+    assert mapping_file.parse(GOOD, "m.yml").mapping.reads[0].key == ["id"]
 
 
 @pytest.mark.parametrize(
@@ -96,3 +96,49 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 def test_an_unknown_preset_is_told_with_those_that_are_known() -> None:
     with pytest.raises(BadMapping, match=r"'arflow', expected one of absurd, airflow"):
         mapping_file.preset("arflow")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            GOOD.replace("- execution:", "- stage:").replace(
+                "status: state", "status: state\n          stage: s\n          items: {in: a, out: b}"
+            ),
+            "m.yml:13: reads.0.emits.0.stage.items: unknown field, expected one of pipeline, execution, stage, ",
+        ),
+        (
+            changed("status: state", "status: {paht: state}"),
+            "m.yml:11: reads.0.emits.0.execution.status.paht: unknown field, expected one of path, constant, ",
+        ),
+        (
+            changed("status: state", "status: {first: [{path: a, loockup: {}}]}"),
+            "m.yml:11: reads.0.emits.0.execution.status.first.0.loockup: unknown field, expected one of path, ",
+        ),
+        (
+            changed("status: state", "status: state\n          labels: {a: {path: b, lookup: {kee: c}}}"),
+            "m.yml:12: reads.0.emits.0.execution.labels.kee: unknown field, expected one of list, key, value",
+        ),
+        (
+            GOOD + "statusses: {}\n",
+            "m.yml:12: statusses: unknown field, expected one of system, reads_from, ",
+        ),
+    ],
+)
+def test_an_unknown_field_is_told_with_those_that_there_are(text: str, message: str) -> None:
+    with pytest.raises(BadMapping) as told:
+        mapping_file.parse(text, "m.yml")
+    assert str(told.value).startswith(message)
+    assert "expected one of" in str(told.value)
+
+
+def test_a_key_that_stands_twice_is_refused_with_its_line() -> None:
+    with pytest.raises(BadMapping, match=r"^m.yml:6: table: stands twice, in line 5 as well$"):
+        mapping_file.parse(changed("table: runs", "table: runs\n    table: walks"), "m.yml")
+
+
+@pytest.mark.parametrize("pattern", ["''", "/data/*.json"])
+def test_a_pattern_names_files_below_the_folder(pattern: str) -> None:
+    text = GOOD.replace("from: database", "from: folder").replace("table: runs", f"files: {pattern}")
+    with pytest.raises(BadMapping, match=r"^m.yml:5: reads.0.files: expected a pattern of names"):
+        mapping_file.parse(text, "m.yml")
