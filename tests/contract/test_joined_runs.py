@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.support.clients import Programs, ended, metric
+from tests.support.clients import Programs, ended, executions, metric
 from tests.support.exporter import Exporter, StartExporter
+from tests.support.program import wait_for
 
 INNER = "from exporter.client import pipeline\n"
 
@@ -138,3 +140,38 @@ assert flush(20)
 def test_an_exception_in_a_request_without_a_run_comes_out(programs: Programs) -> None:
     done = programs.python("from exporter.client import joined\nwith joined({}): raise KeyError('x')")
     assert "KeyError: 'x'" in done.stderr
+
+
+def test_spans_of_a_wrapped_program_are_stages_of_the_run(programs: Programs, exporter: Exporter) -> None:
+    source = """
+import json, os, time, urllib.request
+from exporter.client import pipeline
+def send(traceparent, id_):
+    _, trace, parent, _ = traceparent.split("-")
+    now = time.time_ns()
+    told = {"traceId": trace, "spanId": id_ * 16, "parentSpanId": parent, "name": "fetch " + id_,
+            "startTimeUnixNano": str(now - 10**8), "endTimeUnixNano": str(now)}
+    service = {"attributes": [{"key": "service.name", "value": {"stringValue": "p"}}]}
+    body = {"resourceSpans": [{"resource": service, "scopeSpans": [{"spans": [told]}]}]}
+    address = os.environ["PIPELINE_EXPORTER_URL"] + "/v1/traces"
+    request = urllib.request.Request(address, json.dumps(body).encode(), {"Content-Type": "application/json"})
+    urllib.request.urlopen(request).read()
+send(os.environ["TRACEPARENT"], "a")
+with pipeline("p") as execution:
+    with execution.stage("load", index=3) as stage:
+        send(stage.headers()["traceparent"], "b")
+"""
+    assert programs.command([sys.executable, "-c", source], ["--pipeline", "p"]).returncode == 0
+
+    def joined() -> list[Any]:
+        (found,) = ended(exporter, "p")
+        stages = [(stage["path"], stage["index"], stage["status"]) for stage in found["stages"]]
+        return stages if len(stages) == 3 else []
+
+    # Spans that come before the run's own events wait for their parent, ten seconds at most.
+    assert sorted(wait_for(joined, "spans became stages")) == [
+        (["fetch a"], None, "succeeded"),
+        (["load"], "3", "succeeded"),
+        (["load", "fetch b"], "3", "succeeded"),
+    ]
+    assert len(executions(exporter)) == 1
