@@ -142,6 +142,8 @@ class Execution(Scope):
             f'"pipeline":{name(self.pipeline, "pipeline")},"environment":{name(environment, "environment")},'
             f'"execution":{name(self.id, "execution", 1024)}'
         )
+        if not self.joined and self._arguments["execution"] is not None:
+            taken(delivery.settings, self._place)  # said to a run of this id that was killed before it ended
         self._begin(None if self.joined else place)
         self.enclosing = above.execution if above is not None else None
         if not self.joined:
@@ -207,7 +209,7 @@ class Execution(Scope):
         verdicts = taken(delivery.settings, self.place)
         if status == "succeeded" and (verdict := worst(verdicts)) is not None:
             status, problem = verdict.status, verdict.error
-        elif self._problem is not None and is_told(self._problem, self.exit_code, verdicts):
+        elif self._problem is not None and is_told(self._problem, self.exit_code, verdicts, now=time.time()):
             problem = None
         data = f"{{{self._head}{fields(status=status, error=problem)}}}"
         number = record.end_of(self._number)

@@ -24,6 +24,8 @@ MOST_BYTES = 4 << 20
 """Of one run's file; what comes later is told as a log line alone."""
 KEPT_SECONDS = 7 * 86_400.0
 """After which a file is removed that nobody read, as the process that was to end the run was killed."""
+PASSED_ON_SECONDS = 5.0
+"""In which an exit code goes up from command to command; each may take three to deliver what is left."""
 WORST = ("failed", "timed_out", "cancelled")
 _MARK = "__verdict_of_pipeline_exporter__"
 
@@ -39,6 +41,8 @@ class Verdict(NamedTuple):
     error: dict[str, Any] | None
     stage: bool = False
     code: int | None = None
+    at: float = 0.0
+    """Seconds since 1970."""
 
 
 class _Later(NamedTuple):
@@ -69,10 +73,11 @@ def say(
         return
     where = (place.path, place.instance)
     key = (path, where, place.attempt, status)
-    if error is None and key in _SAID:
-        return
-    _SAID.add(key)
-    told = Verdict(where, place.attempt, status, error, stage, code)
+    if error is None:
+        if key in _SAID:
+            return
+        _SAID.add(key)
+    told = Verdict(where, place.attempt, status, error, stage, code, time.time())
     try:
         _append(path, f"{json.dumps(told)}\n".encode())
     except OSError as problem:
@@ -137,14 +142,17 @@ def worst(verdicts: list[Verdict]) -> Verdict | None:
     return of_runs[0] if of_runs and all(each.status == "skipped" for each in of_runs) else None
 
 
-def is_told(error: Mapping[str, Any], code: int | None, verdicts: list[Verdict]) -> bool:
-    """Whether the error that a command ended with is that of the stage which failed last, and told there."""
+def is_told(error: Mapping[str, Any], code: int | None, verdicts: list[Verdict], *, now: float) -> bool:
+    """Whether the error that a command ended with is that of the stage which failed last, and told there.
+
+    An exit code says little, so it has to come at once: a script may go on, and fail by something else.
+    """
     stages = [each for each in verdicts if each.stage and each.error is not None]
     if not stages:
         return False
     told = stages[-1]
     if told.code is not None:
-        return told.code == code
+        return told.code == code and now - told.at < PASSED_ON_SECONDS
     assert told.error is not None
     ending = f"{told.error.get('type')}: {told.error.get('message')}"
     trace = str(error.get("stacktrace") or "")
@@ -181,10 +189,10 @@ def _prune(folder: Path) -> None:
 
 def _read(line: bytes) -> Verdict | None:
     try:
-        (path, instance), attempt, status, error, stage, code = json.loads(line)
+        (path, instance), attempt, status, error, stage, code, at = json.loads(line)
     except (ValueError, TypeError):  # half a line, as of a disk that was full
         return None
-    return Verdict((tuple(path), instance), attempt, status, error, stage, code)
+    return Verdict((tuple(path), instance), attempt, status, error, stage, code, at)
 
 
 if hasattr(os, "register_at_fork"):

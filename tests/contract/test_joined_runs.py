@@ -175,3 +175,18 @@ with pipeline("p") as execution:
         (["load", "fetch b"], "3", "succeeded"),
     ]
     assert len(executions(exporter)) == 1
+
+
+def test_a_run_of_an_id_hears_nothing_that_was_said_to_one_that_was_killed(
+    programs: Programs, exporter: Exporter
+) -> None:
+    inner = INNER + 'with pipeline("p") as e: e.conclude("failed", "no rows")'
+    (programs.folder / "c.py").write_text(inner)
+    words = ["sh", "-c", f"{sys.executable} c.py; echo said; sleep 5"]
+    with programs.running(words, ["--pipeline", "p", "--execution", "1"]) as (process, stdout):
+        assert stdout.readline() == b"said\n"
+        process.kill()
+        process.wait()
+    assert len(list(programs.spool.glob("verdicts/*"))) == 1
+    programs.command(["true"], ["--pipeline", "p", "--execution", "1"])
+    assert ended(exporter, "p")[0]["status"] == "succeeded"
