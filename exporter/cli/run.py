@@ -54,13 +54,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--log-lines", type=_count, default=50, metavar="N", help="last lines kept of each stream"
     )
-    parser.add_argument("words", nargs=argparse.REMAINDER, metavar="-- CMD", help="the command")
+    parser.add_argument("words", nargs=argparse.REMAINDER, metavar="CMD", help="the command, behind --")
 
 
 def main(given: Sequence[str]) -> int:
     """Run the command; returns its exit code."""
     fill_closed()
-    parser = argparse.ArgumentParser(prog="pipeline-exporter run", description=DESCRIPTION)
+    parser = argparse.ArgumentParser(
+        prog="pipeline-exporter run", description=DESCRIPTION, usage="%(prog)s [options] -- CMD..."
+    )
     add_arguments(parser)
     arguments = parser.parse_args(list(given))
     words = arguments.words[1:] if arguments.words[:1] == ["--"] else arguments.words
@@ -117,6 +119,7 @@ class _Job:
 
 def _run(job: _Job) -> int:
     execution = job.execution
+    execution.exit_code = USAGE
     execution.start()
     held: lock.Lock | None = None
     if job.arguments.lock:
@@ -136,6 +139,7 @@ def _run(job: _Job) -> int:
         _say(f"{job.words[0]}: {outcome.refusal.strerror}")
     telling.tell_usage(execution, before)
     problem = telling.error_of(outcome, job.arguments.timeout)
+    execution.exit_code = outcome.code
     # With a stage, the error is told there.
     execution.end_as(telling.status_of(outcome), problem if job.stage is None else None)
     return outcome.code
@@ -154,6 +158,7 @@ def _attempts(job: _Job, held: lock.Lock | None) -> Outcome:
         again = number < arguments.retries and _is_worth_repeating(outcome)
         if attempt is not None:
             attempt.retried = again
+            attempt.exit_code = outcome.code
             attempt.end_as(telling.status_of(outcome), telling.error_of(outcome, arguments.timeout))
         if not again:
             return outcome
@@ -172,6 +177,7 @@ def _skipped(execution: Execution, stage: Stage | None) -> int:
     _say(f"{execution.pipeline} still runs; skipped")
     if stage is not None:
         stage.start().finish("skipped")
+    execution.exit_code = 0
     execution.finish("skipped")
     return 0
 

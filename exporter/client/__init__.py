@@ -6,8 +6,9 @@ are written to a spool and sent by a thread of their own. Only arguments that ca
 
 from exporter.client.carrying import carried
 from exporter.client.delivery import flush
-from exporter.client.execution import Execution, current, joined, pipeline, stage
+from exporter.client.execution import Execution, current, pipeline, stage
 from exporter.client.failure import Skip
+from exporter.client.joining import joined
 from exporter.client.logs import LogHandler
 from exporter.client.stage import Stage
 

@@ -7,12 +7,11 @@ import threading
 from collections.abc import Mapping
 from contextvars import ContextVar, Token
 from dataclasses import dataclass
-from hashlib import blake2b
 from itertools import pairwise
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, quote, unquote, urlencode
 
-from exporter.domain.identity import execution_id
+from exporter.domain.identity import execution_id, trace_span_id
 
 if TYPE_CHECKING:
     from exporter.client.execution import Execution
@@ -55,9 +54,7 @@ class Place:
     def traceparent(self) -> str:
         """W3C Trace Context: the trace id is the run's id in the exporter, the span id is made of the place."""
         trace = execution_id("", self.environment, self.pipeline, self.execution)
-        parts = (trace, *self.path) if self.instance is None else (trace, *self.path, "", self.instance)
-        span = blake2b("\x1f".join(parts).encode(), digest_size=8).hexdigest()
-        return f"00-{trace}-{span}-01"
+        return f"00-{trace}-{trace_span_id(trace, self.path, self.instance)}-01"
 
     def variables(self) -> dict[str, str]:
         """Environment variables by which a process joins."""

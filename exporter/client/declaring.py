@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, TypedDict
@@ -78,8 +79,42 @@ def _schedule(schedule: Schedule) -> dict[str, Any]:
         cron = schedule.get("cron", "@hourly")
         if not isinstance(cron, str) or not (cron.startswith("@") or len(cron.split()) == 5):
             raise ValueError(f"schedule: expected a cron expression of five fields, got {shown(cron)}")
+        _check_ranges(cron)
+        _check_zone(schedule.get("timezone"))
         return dict(schedule)
     seconds = schedule.total_seconds() if isinstance(schedule, timedelta) else schedule
     if not amount(seconds, "schedule", 1e9):
         raise ValueError(f"schedule: expected a period above 0, got {shown(schedule)}")
     return {"every_seconds": float(seconds)}
+
+
+_RANGES = {"minute": (0, 59), "hour": (0, 23), "day": (1, 31), "month": (1, 12), "weekday": (0, 7)}
+_NUMBERS = re.compile(r"(\d+)(?:-(\d+))?(?:/\d+)?")
+
+
+def _check_ranges(cron: str) -> None:
+    """Numbers alone: the server, which is to follow the expression, judges the rest."""
+    for (field, (least, most)), told in zip(_RANGES.items(), cron.split(), strict=False):
+        for part in told.split(","):
+            found = _NUMBERS.fullmatch(part)
+            for number in found.groups() if found is not None else ():
+                if number is not None and not least <= int(number) <= most:
+                    raise ValueError(
+                        f"schedule: expected a {field} from {least} to {most}, got {number} in {shown(cron)}"
+                    )
+
+
+def _check_zone(zone: object) -> None:
+    if zone is None:
+        return
+    if not isinstance(zone, str):
+        raise ValueError(f"schedule: timezone: expected text, got {shown(zone)}")
+    from zoneinfo import ZoneInfo, available_timezones  # noqa: PLC0415 - few programs need it
+
+    try:
+        ZoneInfo(zone)
+    except (KeyError, ValueError, OSError) as error:
+        if available_timezones():  # else no zone is known here; the server knows them
+            raise ValueError(
+                f"schedule: timezone: expected one like Europe/Berlin, got {shown(zone)}"
+            ) from error

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import atexit
+import logging
 import os
 import sys
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
 
+from exporter.client import verdicts
 from exporter.client.complaints import complain
 from exporter.client.record import Kind
 from exporter.client.sender import Sender
@@ -95,7 +97,7 @@ def made(environ: Mapping[str, str]) -> Delivery:
     try:
         settings = client_settings(environ)
     except BadClientSetting as error:
-        complain("setting", f"{error}: nothing is sent")
+        complain("setting", f"{error}: nothing is sent", level=logging.ERROR)
         return Disabled(ClientSettings(disabled=True))
     return Disabled(settings) if settings.disabled else Delivery(settings)
 
@@ -128,6 +130,7 @@ def flush(seconds: float = PATIENCE) -> bool:
 
 
 def _at_exit() -> None:
+    verdicts.at_exit()
     if _PROCESS.delivery is not None:
         with suppress(KeyboardInterrupt):  # whoever has no patience for it: what is left goes later
             _PROCESS.delivery.close()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack, cast
 
 from exporter.client import record
 from exporter.client.clock import Clock
-from exporter.client.context import CURRENT, OPEN, TRACEPARENT, VARIABLE, Place, leave, place_of
+from exporter.client.context import CURRENT, OPEN, TRACEPARENT, VARIABLE, Place, leave
 from exporter.client.declaring import Declaration, declared
 from exporter.client.decorating import decorated
 from exporter.client.delivery import Delivery, process_delivery
@@ -19,6 +19,7 @@ from exporter.client.failure import status_of, told
 from exporter.client.pulse import FIRST_LOOK, Pulse, Reading
 from exporter.client.scope import Scope, final
 from exporter.client.stage import Attempts, Failures, Stage
+from exporter.client.verdicts import is_told, say, say_unless_it_escapes, taken, worst
 from exporter.client.wording import amount, fields, name, own, shown, text
 
 if TYPE_CHECKING:
@@ -89,6 +90,10 @@ class Execution(Scope):
         self.clock = clock or Clock()
         self.retried = False
         self.joined = False
+        self.is_near = False
+        """Whether whoever began the run that this joined started this process, on this machine as a rule."""
+        self.exit_code: int | None = None
+        """That of the command which it is, if it is one."""
         self.path: tuple[str, ...] = ()
         self.attempt = 1
         self.instance: str | None = None
@@ -112,8 +117,10 @@ class Execution(Scope):
         """Tell that it runs. `with` does this and more; whoever calls it calls `finish`."""
         delivery = self._arguments["delivery"] or process_delivery()
         environment = self._arguments["environment"] or delivery.settings.environment
-        inherited = _inherited()
-        above = CURRENT.get() or (None if inherited is None else _joined(inherited))
+        from exporter.client.joining import inherited_place, inherited_run  # noqa: PLC0415 - those are runs
+
+        inherited = inherited_place()
+        above = CURRENT.get() or (None if inherited is None else inherited_run(inherited))
         self._delivery = delivery
         self.environment_name = environment
         self._process = os.getpid()
@@ -127,6 +134,7 @@ class Execution(Scope):
             and self.id in ("", inherited.execution)
         ):
             self._join(inherited)
+            self.is_near = True
         if not self.id:
             self.id = f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{os.urandom(4).hex()}"
         self._place = Place(self.pipeline, environment, self.id, self.path, self.attempt, self.instance)
@@ -134,6 +142,8 @@ class Execution(Scope):
             f'"pipeline":{name(self.pipeline, "pipeline")},"environment":{name(environment, "environment")},'
             f'"execution":{name(self.id, "execution", 1024)}'
         )
+        if not self.joined and self._arguments["execution"] is not None:
+            taken(delivery.settings, self._place)  # said to a run of this id that was killed before it ended
         self._begin(None if self.joined else place)
         self.enclosing = above.execution if above is not None else None
         if not self.joined:
@@ -173,25 +183,53 @@ class Execution(Scope):
             self.pulse.remove(self)
         raised = error if isinstance(error, BaseException) else None
         found = final(status or (status_of(raised) if raised is not None else self._concluded or "succeeded"))
+        problem = self._problem_of(raised, error, found)
+        delivery = self._delivery
+        if delivery is not None and not self.joined:
+            self._tell_end(delivery, found, problem)
+        elif delivery is not None:
+            self._tell_part(delivery, found, problem, raised)
+        self._started = 0
+
+    def _problem_of(
+        self, raised: BaseException | None, error: BaseException | str | None, status: str
+    ) -> dict[str, Any] | None:
+        problem = told(raised, status) or self._problem
         message = error if isinstance(error, str) else self._conclusion
-        problem = told(raised, found) or self._problem
         if (
             problem is None
             and raised is None
             and message is not None
-            and found not in ("succeeded", "skipped")
+            and status not in ("succeeded", "skipped")
         ):
-            problem = {"message": text(message)}
-        delivery = self._delivery
-        if not self.joined and delivery is not None:
-            data = f"{{{self._head}{fields(status=found, error=problem)}}}"
-            number = record.end_of(self._number)
-            delivery.tell(record.EXECUTION_FINISHED, self._now(), data, self._started, number)
-            OPEN.remove(self)
-        elif problem is not None:
-            # The run is not ours to end; whoever began it sees how this process ends.
-            self._tell_log(f"{problem.get('type', 'error')}: {problem['message']}", "error", problem, 0)
-        self._started = 0
+            return {"message": text(message)}
+        return problem
+
+    def _tell_end(self, delivery: Delivery, status: str, problem: dict[str, Any] | None) -> None:
+        verdicts = taken(delivery.settings, self.place)
+        if status == "succeeded" and (verdict := worst(verdicts)) is not None:
+            status, problem = verdict.status, verdict.error
+        elif self._problem is not None and is_told(self._problem, self.exit_code, verdicts, now=time.time()):
+            problem = None
+        data = f"{{{self._head}{fields(status=status, error=problem)}}}"
+        number = record.end_of(self._number)
+        delivery.tell(record.EXECUTION_FINISHED, self._now(), data, self._started, number)
+        OPEN.remove(self)
+
+    def _tell_part(
+        self, delivery: Delivery, status: str, problem: dict[str, Any] | None, raised: BaseException | None
+    ) -> None:
+        """The run is not ours to end: whoever began it is told what became of this part of it."""
+        if problem is not None:
+            said = problem["message"]
+            kind = problem.get("type", "error")
+            self._tell_log(said if said.startswith(kind) else f"{kind}: {said}", "error", problem, 0)
+        if not self.is_near or self.exit_code is not None:
+            return  # the answer to a request, or a command's exit code, says it
+        if raised is None or status in ("succeeded", "skipped"):
+            say(delivery.settings, self.place, status, problem)
+        else:
+            say_unless_it_escapes(delivery.settings, self.place, status, problem, raised)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -287,65 +325,15 @@ def current() -> Scope | None:
     sole = OPEN.sole()
     if sole is not None:
         return sole
-    place = _inherited()
-    return None if place is None else _joined(place)
+    from exporter.client.joining import inherited_place, inherited_run  # noqa: PLC0415 - those are runs
+
+    place = inherited_place()
+    return None if place is None else inherited_run(place)
 
 
-def joined(carrier: Mapping[str, str]) -> Execution | None:
-    """The run that environment variables or HTTP headers tell of, to be entered; None if they tell of none."""
-    place = place_of(carrier)
-    return None if place is None else _Elsewhere(place)
-
-
-class _Elsewhere(Execution):
-    """A run that another process began."""
-
-    def __init__(self, place: Place) -> None:
-        super().__init__(place.pipeline, execution=place.execution, environment=place.environment)
-        self._there = place
-
-    def start(self) -> Self:
-        self._delivery = process_delivery()
-        self.environment_name = self._there.environment
-        self._process = os.getpid()
-        self._join(self._there)
-        self._place = self._there
-        self._base = self._head = (
-            f'"pipeline":{name(self.pipeline, "pipeline")},'
-            f'"environment":{name(self.environment_name, "environment")},'
-            f'"execution":{name(self.id, "execution", 1024)}'
-        )
-        self._begin(None)
-        return self
-
-
-class _Inherited:
-    """The run that this process was started in, made once."""
-
-    def __init__(self) -> None:
-        self.encoded = ""
-        self.execution: Execution | None = None
-
-
-_INHERITED = _Inherited()
 _PULSE = Pulse()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_PULSE.after_fork)
-
-
-def _inherited() -> Place | None:
-    encoded = os.environ.get(VARIABLE)
-    return None if not encoded or OPEN.is_exported(encoded) else place_of({VARIABLE: encoded})
-
-
-def _joined(place: Place) -> Execution | None:
-    if _INHERITED.execution is None or _INHERITED.encoded != place.encoded():
-        try:
-            _INHERITED.execution = _Elsewhere(place).start()
-        except ValueError:
-            return None  # a variable that somebody else made up
-        _INHERITED.encoded = place.encoded()
-    return _INHERITED.execution
 
 
 def _is_disabled(delivery: Delivery | None) -> bool:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
+from json import loads
 from typing import NamedTuple
 
 from exporter.client.complaints import complain
+from exporter.client.settings import shown_url
 from exporter.client.spool import Spool
 from exporter.client.transport import Answer, Away, Transport
 
@@ -30,6 +32,12 @@ class Waiting(NamedTuple):
     json: str
     type: str
 
+    @property
+    def of(self) -> str:
+        """Which pipeline it is of, as a complaint says it."""
+        pipeline = loads(self.json).get("data", {}).get("pipeline")
+        return "" if pipeline is None else f" of pipeline {pipeline!r}"
+
 
 class Sender:
     """Delivers what is in the spool, in order, until told to stop. The spool outlives it."""
@@ -38,7 +46,7 @@ class Sender:
         self.away = False
         self._spool = spool
         self._transport = transport
-        self._url = url
+        self._url = shown_url(url)
         self._wake = threading.Event()
         self._turned = threading.Condition()
         self._turns = 0
@@ -172,7 +180,7 @@ class Sender:
             return self._delivered(batch[:middle]) and self._delivered(batch[middle:])
         for number in wrong or (0,):
             reason = wrong.get(number) or str(answer)
-            self._complain_of(f"the server refused a {batch[number].type}: {reason}")
+            self._complain_of(f"the server refused a {batch[number].type}{batch[number].of}: {reason}")
         rest = [each for position, each in enumerate(batch) if wrong and position not in wrong]
         return not rest or self._delivered(rest)
 

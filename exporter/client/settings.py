@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from exporter.client.wording import name
+
 DEFAULT_URL = "http://127.0.0.1:9877"
 SPOOL_BYTES = 64 << 20
 """Bytes that waiting events may take on disk before the less important ones go."""
@@ -51,7 +53,7 @@ def client_settings(environ: Mapping[str, str]) -> ClientSettings:
         url=url.rstrip("/"),
         token=token,
         token_file=Path(token_file) if token_file else None,
-        environment=environ.get("PIPELINE_EXPORTER_ENVIRONMENT") or "default",
+        environment=_environment(environ.get("PIPELINE_EXPORTER_ENVIRONMENT", "").strip()),
         spool=_folder(spool) if spool else default_spool(environ),
         spool_bytes=_size(environ.get("PIPELINE_EXPORTER_SPOOL_BYTES")),
         disabled=environ.get("PIPELINE_EXPORTER_DISABLED", "").lower() not in ("", "0", "false", "no"),
@@ -77,6 +79,25 @@ def check_token(token: str, variable: str) -> str:
     return token
 
 
+def shown_url(url: str) -> str:
+    """An address, whether it can be used or not, without the user and password that may be in it."""
+    before, at, host = url.rpartition("@")
+    if not at:
+        return url
+    scheme, separator, _ = before.partition("://")
+    return f"{scheme}://***@{host}" if separator else f"***@{host}"
+
+
+def _environment(given: str) -> str:
+    if not given:
+        return "default"
+    try:
+        name(given, "PIPELINE_EXPORTER_ENVIRONMENT")
+    except ValueError as error:
+        raise BadClientSetting(str(error)) from error
+    return given
+
+
 def _folder(given: str) -> Path:
     try:
         return Path(given).expanduser()
@@ -93,7 +114,7 @@ def _check_url(url: str) -> None:
     except ValueError:
         usable = False
     if not usable:
-        raise BadClientSetting(f"PIPELINE_EXPORTER_URL: expected http://HOST:PORT, got {url!r}")
+        raise BadClientSetting(f"PIPELINE_EXPORTER_URL: expected http://HOST:PORT, got {shown_url(url)!r}")
 
 
 def _size(text: str | None) -> int:

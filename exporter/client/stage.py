@@ -16,6 +16,7 @@ from exporter.client.decorating import decorated
 from exporter.client.failure import status_of, told
 from exporter.client.scope import Scope, final
 from exporter.client.usage import Usage
+from exporter.client.verdicts import say
 from exporter.client.wording import NAME_LENGTH, amount, count, fields, json, name, names, shown, text
 
 if TYPE_CHECKING:
@@ -68,6 +69,8 @@ class Stage(Scope):
         self._out: int | None = None
         self._retry_on: Failures = ()
         self.retried = False
+        self.exit_code: int | None = None
+        """That of the command which it is, if it is one."""
         self._process = 0
         self._started = 0
         self._number = 0
@@ -131,8 +134,10 @@ class Stage(Scope):
         rest = f',"status":"{found}"'
         if self._in is not None or self._out is not None:
             rest += self._items()
+        problem = None
         if error is not None or self._conclusion is not None or self._problem is not None or self.retried:
-            rest += fields(retry=self.retried or None, error=self._error(raised, error, found))
+            problem = self._error(raised, error, found)
+            rest += fields(retry=self.retried or None, error=problem)
         if self._usage is not None:
             self._usage.end(ended)
         if execution._delivery is not None:
@@ -140,6 +145,9 @@ class Stage(Scope):
             execution._delivery.tell(
                 record.STAGE_FINISHED, ended, data, self._started, record.end_of(self._number)
             )
+            if problem is not None and execution.is_near and not self.retried:
+                settings = execution._delivery.settings
+                say(settings, self.place, found, problem, stage=True, code=self.exit_code)
         self._started = 0
 
     def _error(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from hashlib import blake2b
 
@@ -16,6 +17,12 @@ def execution_id(namespace: str, environment: str, pipeline: str, run: str) -> s
     producers name the execution themselves.
     """
     return _digest(namespace, environment, pipeline, run).hex()
+
+
+def trace_span_id(trace: str, path: Sequence[str] = (), index: str | None = None) -> str:
+    """Id under which a place in an execution is the parent of spans in the trace that has the execution's id."""
+    parts = (trace, *path) if index is None else (trace, *path, "", index)
+    return blake2b(_SEPARATOR.join(parts).encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 
 
 def event_identity(source: str, event_id: str) -> bytes:

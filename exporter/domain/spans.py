@@ -14,6 +14,9 @@ from exporter.domain.events import Event, Payload
 
 Attributes = dict[str, Any]
 
+HOST = "host"
+"""Dialect of places in a run that was told by another way in, and that spans joined."""
+
 
 class SpanEvent(Struct, frozen=True, array_like=True):
     """Something that happened within a span; `time` in microseconds."""

@@ -55,6 +55,8 @@ def apply(
         with writing(engine) as connection:
             work = Work(connection, cache, limits, now)
             fresh = take(work, events, gatherer)
+            if gatherer is not None:
+                gatherer.revisit(work, [each for each in work.executions.values() if each.new])
             write(work)
     except BaseException:
         cache.clear()

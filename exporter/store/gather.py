@@ -16,11 +16,13 @@ from sqlalchemy import ColumnElement, and_, delete, func, select, update
 
 from exporter.domain.events import Event, ExecutionFinished, StagePayload
 from exporter.domain.identity import event_identity, execution_id
-from exporter.domain.spans import Interpreter, Place, Reading, Span
+from exporter.domain.spans import HOST, Interpreter, Place, Reading, Span
 from exporter.domain.status import Status
 from exporter.domain.times import SECOND, from_micros
 from exporter.store import schema
 from exporter.store.bulk import column_names, insert_rows, select_in, update_rows
+from exporter.store.hosts import Host, host_of, is_host
+from exporter.store.records import Execution
 from exporter.store.withdraw import bury, move_call, withdraw_stage
 from exporter.store.work import Work
 
@@ -120,6 +122,18 @@ class Gatherer:
         gathering.conclude_silent()
         return gathering.finish()
 
+    def revisit(self, work: Work, executions: Iterable[Execution]) -> None:
+        """Let the keeper read spans again that were shown elsewhere: the run whose id is their trace's is known now."""
+        table = schema.spans
+        hosts = [each.id for each in executions if is_host(each)]
+        if not hosts or work.connection.scalar(select(table.c.started).limit(1)) is None:
+            return
+        for id_ in hosts:
+            trace = bytes.fromhex(id_)
+            of_trace = table.c.key.between(trace + bytes(8), trace + b"\xff" * 8)
+            shown = update(table).where(of_trace, table.c.state == PROVISIONAL)
+            work.connection.execute(shown.values(due_at=work.now - 1))
+
     def forget(self, work: Work) -> None:
         """Delete a few spans to which nothing will refer any more."""
         oldest = work.now - round(KEPT.total_seconds() * SECOND)
@@ -139,6 +153,7 @@ class _Gathering:
         self.below: dict[bytes, list[SpanRow]] = {}
         self.runs: dict[str, Run] = {}
         self.roots: dict[bytes, Place | None] = {}
+        self.hosts: dict[bytes, Host | None] = {}
         self.events: list[Event] = []
         self.telling: dict[tuple[bytes, int], list[Event]] = {}
         self.retold: set[str] = set()
@@ -268,7 +283,11 @@ class _Gathering:
         above = self._row(row.parent_key, row.started) if row.parent_key else None
         parent = None if above is None or above is row or above.told is None else above.told.place
         waited = orphan or row.state == PROVISIONAL
-        if parent is None and row.parent_key and waited:
+        hosted = False
+        if above is None and row.parent_key and (host := self._host_of(row.key[:16])) is not None:
+            parent = host.by_span.get(row.span.parent) or (host.place if waited else None)
+            hosted = row.span.parent in host.by_span
+        elif parent is None and row.parent_key and waited:
             parent = self._root_of(row.key[:16])
         orphan = waited and parent is None
         interpreter = self.gatherer.interpreter
@@ -278,8 +297,14 @@ class _Gathering:
             reading = interpreter.read(row.span, None, orphan=orphan, child=child)
         if reading is None:
             return False
-        certain = reading.whole or (above is not None and above.state == SETTLED)
+        certain = reading.whole or hosted or (above is not None and above.state == SETTLED)
         return self._tell(row, reading, SETTLED if certain else PROVISIONAL)
+
+    def _host_of(self, trace: bytes) -> Host | None:
+        """The run, told by another way in, that a trace belongs to."""
+        if trace not in self.hosts:
+            self.hosts[trace] = host_of(self.work.connection, trace.hex())
+        return self.hosts[trace]
 
     def _root_of(self, trace: bytes) -> Place | None:
         """Place of the root of a trace, if it is known."""
@@ -470,11 +495,12 @@ class _Gathering:
                 connection.execute(delete(table).where(table.c.identity.in_(gone[start : start + STEP])))
         ids = {id_ for id_, _ in self.withdrawn}
         left = {row[6] for row in select_in(connection, schema.spans, "execution_id", list(ids))}
-        for id_ in ids - left:
+        joined = {id_ for id_, told in self.withdrawn if told.place.dialect == HOST}
+        for id_ in ids - left - joined:
             bury(self.work, id_)
             self.runs.pop(id_, None)
         for id_, told in self.withdrawn:
-            if id_ in left and told.place.path:
+            if id_ in left | joined and told.place.path:
                 withdraw_stage(self.work, id_, tuple(told.place.path), told.place.index, told.attempts)
 
 

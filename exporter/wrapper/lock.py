@@ -7,11 +7,15 @@ wrapper be killed while its command runs on, the file still says which process t
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 from urllib.parse import quote
+
+from exporter.client.complaints import complain
 
 PROC = Path("/proc")
 
@@ -23,14 +27,21 @@ class Lock:
     descriptor: int
 
     def names(self, pid: int) -> None:
-        """Write down which process is the command."""
+        """Write down which process is the command.
+
+        Where that cannot be, as when the disk is full, the lock is the wrapper's alone: the command runs already.
+        """
         told = (identity(pid) or "").encode()
-        os.pwrite(self.descriptor, told, 0)
-        os.ftruncate(self.descriptor, len(told))
+        try:
+            os.ftruncate(self.descriptor, os.pwrite(self.descriptor, told, 0))
+        except OSError as error:
+            complain("lock", f"--lock: {error}; the lock holds while this wrapper lives", level=logging.ERROR)
 
     def release(self) -> None:
         """Let others run."""
-        os.ftruncate(self.descriptor, 0)
+        # A name that stays is that of a process that has ended, which holds nothing.
+        with suppress(OSError):
+            os.ftruncate(self.descriptor, 0)
         os.close(self.descriptor)
 
 

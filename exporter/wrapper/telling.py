@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import resource
 import signal
 from collections.abc import Sequence
@@ -58,10 +59,19 @@ def _of_code(outcome: Outcome) -> dict[str, Any]:
     errors = [line for stream, line in outcome.lines if stream != "stdout"]
     traces = [number for number, line in enumerate(errors) if _TRACEBACK in line]
     if traces:
-        # The type is read from the last line of the stack trace.
-        return {"message": text(errors[-1]), "stacktrace": "\n".join(errors[traces[-1] :])}
+        trace = errors[traces[-1] :]
+        return {**_of_trace(trace), "stacktrace": "\n".join(trace)}
     last = f": {errors[-1]}" if errors else ""
     return {"type": "ExitCode", "message": text(f"exit code {outcome.code}{last}")}
+
+
+def _of_trace(trace: Sequence[str]) -> dict[str, str]:
+    """Type and message, where the exception's own line is the last; else the server finds the type in the trace."""
+    own = next((line for line in trace[1:] if not line.startswith((" ", "\t"))), None)
+    named = re.fullmatch(r"([^\W\d][\w.]*)(?:: (.*))?", trace[-1]) if own is trace[-1] else None
+    if named is None:
+        return {"message": text(trace[-1])}
+    return {"type": named[1], "message": text(named[2] or named[1])}
 
 
 def tell_lines(scope: Scope, outcome: Outcome) -> None:

@@ -218,8 +218,9 @@ def test_a_schedule_is_declared(programs: Programs, exporter: Exporter) -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [["--timeout", "soon"], ["--retries", "-1"], ["--pipeline", ""], ["--schedule", "x"]]
-)
+    "options", [["--timeout", "soon"], ["--retries", "-1"], ["--pipeline", ""], ["--schedule", "x"],
+     ["--timezone", "X/Y", "--schedule", "@daily"]],
+)  # fmt: skip
 def test_bad_options_are_named_and_nothing_runs(programs: Programs, options: list[str]) -> None:
     done = programs.command(["echo", "ran"], options)
     assert (done.returncode, done.stdout) == (2, b"")

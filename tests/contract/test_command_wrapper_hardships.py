@@ -203,3 +203,29 @@ def test_a_command_that_the_kernel_kills_for_want_of_memory_is_told_as_such(
     assert done.returncode == 128 + signal.SIGKILL, done.stderr
     (found,) = ended(exporter, "hungry")
     assert (found["status"], found["error"]["type"]) == ("failed", "OutOfMemory")
+
+
+def test_on_a_full_disk_a_locked_command_runs_to_its_end(programs: Programs) -> None:
+    # No file may grow, which the kernel says by an error where a full disk would.
+    words = programs.wrapped(["sh", "-c", "echo hi; sleep 1; exit 5"], ["--lock"])
+    limited = ["sh", "-c", 'ulimit -f 0; exec "$@"', "sh", *words]
+    done = subprocess.run(limited, env=programs.environment(), capture_output=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout) == (5, b"hi\n")
+    assert b"--lock: " in done.stderr
+
+
+def test_an_environment_that_cannot_be_stops_no_command_and_no_program(programs: Programs) -> None:
+    bad = {"PIPELINE_EXPORTER_ENVIRONMENT": "two\nlines"}
+    done = programs.command(["echo", "hi"], variables=bad)
+    assert (done.returncode, done.stdout) == (0, b"hi\n")
+    assert b"PIPELINE_EXPORTER_ENVIRONMENT" in done.stderr
+    source = "from exporter.client import pipeline\nwith pipeline('p'): print('ran')"
+    assert programs.python(source, **bad).stdout == "ran\n"
+
+
+def test_a_password_in_the_servers_address_is_not_shown(programs: Programs) -> None:
+    address = programs.url.replace("//", "//bob:secret@").rpartition(":")[0] + ":1"
+    source = "from exporter.client import flush, pipeline\nwith pipeline('p'): flush(1)"
+    done = programs.python(source, PIPELINE_EXPORTER_URL=address)
+    assert "does not answer" in done.stderr
+    assert "secret" not in done.stderr

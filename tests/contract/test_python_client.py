@@ -324,12 +324,12 @@ def test_one_refused_event_costs_no_other_and_the_servers_pointer_is_told(
 ) -> None:
     done = programs.python("""
 from exporter.client import pipeline
-pipeline.declare("refused", schedule="99 99 * * *")
+pipeline.declare("refused", schedule="0 2 * * FOO")
 with pipeline("refused") as execution:
     with execution.stage("work"): pass
 """)
     assert done.returncode == 0
-    assert "refused a pipeline.declared: /0/data/schedule/cron" in done.stderr
+    assert "refused a pipeline.declared of pipeline 'refused': /0/data/schedule/cron" in done.stderr
     (found,) = ended(exporter, "refused")
     assert (found["status"], found["stages_total"]) == ("succeeded", 1)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from exporter.domain.spans import Place, Reading, Span
+from exporter.domain.spans import HOST, Place, Reading, Span
 from exporter.ingest.otlp import parts
 
 DIALECT = "trace"
@@ -54,14 +54,16 @@ def inside(parent: Place) -> Reading:
 def _child(span: Span, parent: Place) -> Reading:
     if parent.call or parent.execution is None:
         return inside(parent)
+    hosted = parent.dialect == HOST
     place = Place(
-        dialect=DIALECT,
+        dialect=HOST if hosted else DIALECT,
         source=parent.source,
         namespace=parent.namespace,
         environment=parent.environment,
         pipeline=parent.pipeline,
         execution=parent.execution,
         path=parts.below(parent, span.name),
+        index=parent.index if hosted else None,
     )
     if place.path == parent.path:
         return inside(parent)

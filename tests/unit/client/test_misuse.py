@@ -24,6 +24,9 @@ WRONG: Mapping[str, Callable[[], object]] = {
     "labels": lambda: pipeline("p", labels={"": "x"}),
     "parameters": lambda: pipeline("p", parameters=3),  # type: ignore[arg-type]
     "schedule": lambda: pipeline("p", schedule="at noon"),
+    "schedule: expected a minute from 0 to 59": lambda: declared({"schedule": "61 * * * *"}),
+    "schedule: expected a day from 1 to 31": lambda: declared({"schedule": "0 2 1-9,10-40 * *"}),
+    "schedule: timezone": lambda: declared({"schedule": {"cron": "@daily", "timezone": "X/Y"}}),
     "stages": lambda: pipeline("p", stages="extract"),
     "colour": lambda: pipeline("p", colour="red"),  # type: ignore[call-arg]
     "stage": lambda: Stage(""),
@@ -145,6 +148,8 @@ def test_a_stage_outside_any_run_does_its_work_and_is_not_told(
 def test_schedules_are_cron_periods_or_objects() -> None:
     assert declared({"schedule": "0 2 * * *"})["schedule"] == {"cron": "0 2 * * *"}
     assert declared({"schedule": 60})["schedule"] == {"every_seconds": 60.0}
+    for cron in ("*/5 0-23/2 L * MON-FRI", "0 2 * JAN 7", "0 0 * * 5#2"):
+        assert declared({"schedule": cron})["schedule"] == {"cron": cron}
     zoned = {"cron": "@daily", "timezone": "Europe/Berlin"}
     assert declared({"schedule": zoned})["schedule"] == zoned
 
@@ -159,8 +164,22 @@ def test_schedules_are_cron_periods_or_objects() -> None:
         ("URL", "http://a..b"),
         ("TOKEN", "two\nlines"),
         ("SPOOL", "~nobody-at-all/x"),
+        ("ENVIRONMENT", "two\nlines"),
+        ("ENVIRONMENT", "x" * 500),
     ],
 )
 def test_a_wrong_variable_is_named(variable: str, value: str) -> None:
     with pytest.raises(BadClientSetting, match=f"^PIPELINE_EXPORTER_{variable}"):
         client_settings({f"PIPELINE_EXPORTER_{variable}": value})
+
+
+def test_a_line_end_behind_the_environment_is_none_of_its_name() -> None:
+    assert client_settings({"PIPELINE_EXPORTER_ENVIRONMENT": "prod\n"}).environment == "prod"
+
+
+@pytest.mark.parametrize("url", ["http://bob:PW@[::1", "http://bob:P/W@h:1", "bob:PW@h", "ftp://bob:P@W@h"])
+def test_a_password_in_an_address_is_not_shown(url: str) -> None:
+    with pytest.raises(BadClientSetting) as raised:
+        client_settings({"PIPELINE_EXPORTER_URL": url})
+    assert "PW" not in str(raised.value)
+    assert "P@W" not in str(raised.value)

@@ -22,7 +22,7 @@ def test_a_traceback_on_stderr_is_the_error() -> None:
     error = error_of(
         Outcome(1, lines=[("stdout", "KeyError: no")] + [("stderr", line) for line in lines]), None
     )
-    assert error == {"message": "KeyError: 'day'", "stacktrace": "\n".join(lines[1:])}
+    assert error == {"type": "KeyError", "message": "'day'", "stacktrace": "\n".join(lines[1:])}
 
 
 @pytest.mark.parametrize(

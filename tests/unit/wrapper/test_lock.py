@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.wrapper.lock import identity, lock_file, take
+from exporter.wrapper.lock import Lock, identity, lock_file, take
 
 
 def test_one_of_two_gets_it_until_it_is_released(tmp_path: Path) -> None:
@@ -28,6 +28,13 @@ def test_a_command_that_still_runs_holds_it_though_its_wrapper_is_gone(tmp_path:
     first.names(os.getpid())
     os.close(first.descriptor)  # as the kernel does when a process is killed
     assert take(path) is None
+
+
+def test_a_full_disk_leaves_it_with_the_wrapper(caplog: pytest.LogCaptureFixture) -> None:
+    lock = Lock(os.open("/dev/full", os.O_RDWR))
+    lock.names(os.getpid())
+    assert "--lock: [Errno 28] No space left on device" in caplog.text
+    lock.release()
 
 
 @pytest.mark.parametrize("left", ["1", "rubbish", "{pid} 1 boot pid:[1]", "999999999 1 boot pid:[1]"])
