@@ -11,6 +11,7 @@ from exporter.catalogue import metrics as m
 from exporter.domain.lifecycle import Episode
 from exporter.domain.status import ACTIVE, FAILING, Status
 from exporter.domain.times import SECOND
+from exporter.store.failure import find_failure, note_failure
 from exporter.store.limits import Limits
 from exporter.store.records import Execution, Instance, Pipeline, Standing
 from exporter.store.rules.due import refresh
@@ -41,8 +42,13 @@ def settle(work: Work) -> None:
     """Bring all rows of a group up to date and count what ended."""
     for execution in work.executions.values():
         _settle_execution(work, execution)
+    recovered: dict[str, Execution] = {}
     for instance in work.instances.values():
         _settle_stage(work, instance)
+        if note_failure(instance):
+            recovered[instance.execution.id] = instance.execution
+    for execution in recovered.values():
+        find_failure(work, execution)
     for pipeline in work.cache.by_id.values():
         if pipeline.restarted:
             refresh(pipeline.state)
