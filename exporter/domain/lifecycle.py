@@ -3,6 +3,9 @@
 An execution, or one attempt of a stage, is nothing but the set of its marks. Sorted by time they fall into episodes:
 a start, whatever happens, an end. A start later than an end opens the next episode (a run that was cleared or retried
 under its own id). Two ends without a start between them are one end told twice, and the later one is right.
+
+A start shortly after the last end, where nothing tells of a start before that end, is its own: the clocks of those who
+told of start and end differ.
 """
 
 from __future__ import annotations
@@ -13,9 +16,13 @@ from enum import IntEnum
 import msgspec
 
 from exporter.domain.status import FAILING, Status
+from exporter.domain.times import SECOND
 
 MOST_MARKS = 512
 """Marks kept of one execution or attempt; beyond that the oldest are forgotten."""
+
+APART = 5 * 60 * SECOND
+"""How much later than an end its own start may be stamped, by another clock, in microseconds."""
 
 
 class Sign(IntEnum):
@@ -39,6 +46,8 @@ class Mark(msgspec.Struct, frozen=True, array_like=True, order=True):
     queued_at: int = 0
     started_at: int = 0
     conclusive: bool = False
+    items_in: int = 0
+    items_out: int = 0
 
 
 def finish(
@@ -49,9 +58,11 @@ def finish(
     queued_at: int | None = None,
     started_at: int | None = None,
     conclusive: bool = False,
+    items_in: int | None = None,
+    items_out: int | None = None,
 ) -> Mark:
     """Mark of an end; at one instant a failure outranks a success. After a conclusive one nothing starts again."""
-    figures = (queued_at or 0, started_at or 0, conclusive)
+    figures = (queued_at or 0, started_at or 0, conclusive, items_in or 0, items_out or 0)
     return Mark(time, Sign.FINISHED, int(status in FAILING), status, word or "", *figures)
 
 
@@ -74,6 +85,8 @@ class Episode(msgspec.Struct):
     started_at: int | None = None
     ended_at: int | None = None
     conclusive: bool = False
+    items_in: int = 0
+    items_out: int = 0
 
     @property
     def duration(self) -> int | None:
@@ -94,19 +107,31 @@ def episodes(marks: list[Mark]) -> list[Episode]:
     """The episodes of sorted marks, oldest first; empty if nothing but other signs of life is known."""
     found: list[Episode] = []
     current: Episode | None = None
+    ends = sum(mark.sign is Sign.FINISHED for mark in marks)
     for mark in marks:
         if mark.sign is Sign.FINISHED:
+            ends -= 1
             if current is None:
                 current = Episode()
                 found.append(current)
             _close(current, mark)
             continue
-        reopens = current is not None and current.ended_at is not None and not current.conclusive
-        if current is None or (reopens and mark.sign is not Sign.PAUSED):
+        if current is None or _reopens(current, mark, last=ends == 0):
             current = Episode(status=Status.QUEUED)
             found.append(current)
         _note(current, mark)
     return found
+
+
+def _reopens(episode: Episode, mark: Mark, *, last: bool) -> bool:
+    """Whether a sign that is no end begins the next episode. `last`: no end follows it."""
+    ended = episode.ended_at
+    if ended is None or episode.conclusive or mark.sign is Sign.PAUSED:
+        return False
+    if not last or mark.sign is Sign.RESUMED or mark.time - ended > APART:
+        return True
+    before = [episode.started_at, episode.queued_at if mark.sign is Sign.QUEUED else None]
+    return any(time is not None and time <= ended for time in before)
 
 
 def _note(episode: Episode, mark: Mark) -> None:
@@ -131,6 +156,8 @@ def _close(episode: Episode, mark: Mark) -> None:
     episode.word = mark.word
     episode.ended_at = mark.time
     episode.conclusive = episode.conclusive or mark.conclusive
+    episode.items_in = max(episode.items_in, mark.items_in)
+    episode.items_out = max(episode.items_out, mark.items_out)
     if mark.queued_at:
         episode.queued_at = mark.queued_at
     if mark.started_at:

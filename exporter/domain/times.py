@@ -11,6 +11,11 @@ SECOND = 1_000_000
 
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 LATEST = datetime(2100, 1, 1, tzinfo=UTC)
+AHEAD = timedelta(days=1)
+"""How far the clock of a source may be ahead of ours: what happens later has not happened."""
+
+TOO_FAR = "expected a time at most a day ahead of the exporter's clock"
+"""Why an event is refused."""
 
 
 def to_micros(moment: datetime) -> int:

@@ -23,7 +23,7 @@ from exporter.domain.events import PAYLOAD_OF_TYPE, Event, Moment, Payload
 from exporter.domain.identity import event_identity
 from exporter.domain.schedule import BadSchedule, cadence
 from exporter.domain.status import FINAL, status_of_word
-from exporter.domain.times import EARLIEST, LATEST
+from exporter.domain.times import AHEAD, EARLIEST, LATEST, TOO_FAR
 from exporter.ingest.refusal import FieldError, Refused, field_error, pointer
 
 SOURCE = "cloudevents"
@@ -158,7 +158,9 @@ def _event(envelope: Envelope, place: str, data_place: str, received: datetime) 
                 f"expected a time between {EARLIEST:%Y} and {LATEST:%Y}, got {time.isoformat()}",
             )
         )
-    problem = _problem(payload, data_place)
+    if time > received + AHEAD:
+        raise _wrong(FieldError(f"{place}/time", f"{TOO_FAR}, got {time.isoformat()}"))
+    problem = _problem(payload, data_place) or _figure_problem(payload, data_place, received)
     if problem is not None:
         raise _wrong(problem)
     return Event(event_identity(envelope.source, envelope.id), time, SOURCE, "", payload)
@@ -251,6 +253,15 @@ def _moment_problem(names: tuple[str, ...], payload: Payload, place: str) -> Fie
         moment = getattr(payload, name)
         if moment is not None and not EARLIEST <= moment < LATEST:
             return FieldError(f"{place}/{name}", f"expected a time between {EARLIEST:%Y} and {LATEST:%Y}")
+    return None
+
+
+def _figure_problem(payload: Payload, place: str, received: datetime) -> FieldError | None:
+    """A start that an end tells of has happened, too."""
+    if isinstance(payload, e.ExecutionFinished | e.StageFinished):
+        started = payload.started_at
+        if started is not None and started > received + AHEAD:
+            return FieldError(f"{place}/started_at", f"{TOO_FAR}, got {started.isoformat()}")
     return None
 
 

@@ -9,10 +9,11 @@ import msgspec
 
 from exporter.domain import events as e
 from exporter.domain.clean import without_nul
-from exporter.domain.events import Payload
+from exporter.domain.events import Event, Payload
 from exporter.domain.schedule import BadSchedule, cadence
 from exporter.domain.status import status_of_word
 from exporter.domain.text import clean_name, clean_text
+from exporter.domain.times import AHEAD, TOO_FAR
 from exporter.sources.lifecycle import Standing
 from exporter.sources.mapping import Document, Emit
 from exporter.sources.paths import Record, first
@@ -33,6 +34,7 @@ _NUMBERS = (
     "io_read_bytes",
     "io_written_bytes",
 )
+_PLANNED = (e.ExecutionQueued, e.StageQueued)
 _TEXTS = {"message": 1_000_000, "description": 100_000}
 
 
@@ -48,6 +50,18 @@ def whole(value: Any) -> int:
     if found < 0 or found != int(found):
         raise BadValue(f"expected a whole number, got {value!r}")
     return int(found)
+
+
+def refuse_ahead(told: list[Event], known: int, read_at: datetime) -> None:
+    """Take out what is behind the first `known` if any of it happened more than a day ahead. Raises BadValue.
+
+    What is queued may be planned for any time.
+    """
+    latest = read_at + AHEAD
+    for event in told[known:]:
+        if event.time > latest and not isinstance(event.payload, _PLANNED):
+            del told[known:]
+            raise BadValue(f"{TOO_FAR}, got {event.time.isoformat()}")
 
 
 def fits(emit: Emit, record: Record) -> bool:

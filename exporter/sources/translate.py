@@ -15,7 +15,17 @@ from exporter.domain.identity import event_identity
 from exporter.domain.schedule import BadSchedule
 from exporter.domain.status import FINAL, Status
 from exporter.domain.text import clean_name
-from exporter.sources.fields import after_quiet, fits, kind_of, made, whole, with_rule, with_schedule
+from exporter.domain.times import AHEAD, TOO_FAR
+from exporter.sources.fields import (
+    after_quiet,
+    fits,
+    kind_of,
+    made,
+    refuse_ahead,
+    whole,
+    with_rule,
+    with_schedule,
+)
 from exporter.sources.graph import graph
 from exporter.sources.lifecycle import Sign, Standing, Step, steps
 from exporter.sources.mapping import Emit, ExecutionMap, PipelineMap, StageMap, StreamMap
@@ -97,7 +107,9 @@ class Translator(Values):
             kind = kind_of(emit)
             for record in self.records(emit, value):
                 try:
+                    known = len(told.events)
                     self._take(told, emit, record, f"{number_}/{row if keyed else ''}", read_at)
+                    refuse_ahead(told.events, known, read_at)
                 except (BadValue, BadPath, BadSchedule, msgspec.ValidationError) as error:
                     told.problems.append(f"{shown}: {kind}: {error}")
         return told
@@ -136,6 +148,8 @@ class Translator(Values):
         elif emit.stream is not None:
             payload, time = self.measurement(emit.stream, record)
             at = time or read_at
+            if at > read_at + AHEAD:
+                raise BadValue(f"{TOO_FAR}, got {at.isoformat()}")
             if emit.stream.so_far is not None:
                 counter = self.value_of(emit.stream.so_far, record)
                 told.totals.append(Total(payload, at, "" if counter is None else str(counter)))

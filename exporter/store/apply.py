@@ -18,6 +18,7 @@ from exporter.store.bulk import present
 from exporter.store.engine import writing
 from exporter.store.gather import Gatherer
 from exporter.store.limits import Limits
+from exporter.store.recent import note_event
 from exporter.store.records import encode
 from exporter.store.rules import RULES
 from exporter.store.rules.news import News
@@ -118,8 +119,7 @@ def _take(work: Work, event: Event, id_: str | None) -> None:
     pipeline = work.pipeline(payload.environment, payload.pipeline)
     state = pipeline.state
     pipeline.dirty = True
-    state.first_at = time if state.first_at is None else min(state.first_at, time)
-    state.last_at = time if state.last_at is None else max(state.last_at, time)
+    note_event(state, time, work.now)
     if work.meter(pipeline) is not pipeline:
         work.meter(pipeline).dirty = True
     if id_ is not None and work.is_buried(event, id_, time):

@@ -159,6 +159,11 @@ class Attempt(Struct):
         return cls(*values[:-2], marks, facts, values)  # type: ignore[call-arg]  # as many values as columns
 
     @property
+    def told_number(self) -> int:
+        """The number that its source told; 0 if the source only named it."""
+        return int(self.attempt_key) if self.attempt_key.isdecimal() else 0
+
+    @property
     def silent(self) -> bool:
         """Whether nothing but measurements tell of it: they may bear the name of a stage that never was."""
         return not self.marks and not self.facts.told and self.items_in is None and self.items_out is None

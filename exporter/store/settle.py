@@ -9,23 +9,15 @@ from operator import attrgetter
 from exporter.catalogue import Scope
 from exporter.catalogue import metrics as m
 from exporter.domain.lifecycle import Episode
-from exporter.domain.status import ACTIVE, FAILING, Status
+from exporter.domain.status import ACTIVE, Status
 from exporter.domain.times import SECOND
+from exporter.store.failure import find_failure, note_failure
 from exporter.store.limits import Limits
+from exporter.store.recent import note_end, note_start
 from exporter.store.records import Execution, Instance, Pipeline, Standing
 from exporter.store.rules.due import refresh
 from exporter.store.standing import resolve
-from exporter.store.state import (
-    RECENT,
-    STAGE_SUCCESSES,
-    STARTS,
-    SUCCESSES,
-    ComponentState,
-    Duration,
-    Ended,
-    PipelineState,
-    remember,
-)
+from exporter.store.state import STAGE_SUCCESSES, ComponentState, Duration, PipelineState, remember
 from exporter.store.work import Work
 
 UNTIMED = frozenset({Status.SKIPPED, Status.LOST})
@@ -41,8 +33,13 @@ def settle(work: Work) -> None:
     """Bring all rows of a group up to date and count what ended."""
     for execution in work.executions.values():
         _settle_execution(work, execution)
+    recovered: dict[str, Execution] = {}
     for instance in work.instances.values():
         _settle_stage(work, instance)
+        if note_failure(instance):
+            recovered[instance.execution.id] = instance.execution
+    for execution in recovered.values():
+        find_failure(work, execution)
     for pipeline in work.cache.by_id.values():
         if pipeline.restarted:
             refresh(pipeline.state)
@@ -71,8 +68,8 @@ def _settle_execution(work: Work, execution: Execution) -> None:
     _count_queue(work, execution, pipeline, last)
     ended = [episode for episode in found if episode.ended_at is not None]
     _count_ends(work, execution, pipeline, ended)
-    _note_start(pipeline, last)
-    _remember(pipeline.state, execution, last)
+    note_start(pipeline, last, work.now)
+    note_end(pipeline.state, execution, last, work.now)
     if execution.active:
         execution.deadline = execution.seen_at + patience(execution, pipeline.state, work.limits)
     else:
@@ -136,41 +133,6 @@ def uncounted(before: list[Status], now: list[Status]) -> list[int]:
         else:
             fresh.append(position)
     return fresh
-
-
-def _note_start(pipeline: Pipeline, last: Episode) -> None:
-    starts = pipeline.state.starts
-    if last.started_at is None or last.started_at in starts:
-        return
-    if len(starts) < STARTS or last.started_at > starts[0]:
-        pipeline.state.starts = sorted([*starts, last.started_at])[-STARTS:]
-        pipeline.restarted = True
-
-
-def _remember(state: PipelineState, execution: Execution, last: Episode) -> None:
-    """Note an end in the pipeline's rings; what was noted of this execution before is replaced."""
-    key = execution.id[:16]
-    mine = [entry for entry in state.recent if entry.key == key]
-    if last.ended_at is None:
-        _forget(state, key, bool(mine))
-        return
-    entry = Ended(last.ended_at, key, last.status.value, last.duration)
-    if mine == [entry]:
-        return
-    _forget(state, key, bool(mine))
-    dropped = remember(state.recent, entry, RECENT)
-    if dropped is not None and dropped is not entry:
-        state.older_failures = state.older_failures + 1 if dropped.status in FAILING else state.older_failures
-        if dropped.status == Status.SUCCEEDED:
-            state.older_failures = 0
-    if last.status is Status.SUCCEEDED and last.duration is not None:
-        remember(state.successes, Duration(last.ended_at, key, last.duration), SUCCESSES)
-
-
-def _forget(state: PipelineState, key: str, known: bool) -> None:
-    if known:
-        state.recent = [entry for entry in state.recent if entry.key != key]
-        state.successes = [entry for entry in state.successes if entry.key != key]
 
 
 def _settle_stage(work: Work, instance: Instance) -> None:

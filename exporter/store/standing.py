@@ -1,32 +1,36 @@
-"""How the attempts of a stage add up: numbers, times, what the source settled, and what there is to count."""
+"""How the attempts of a stage add up: numbers, times, what the source settled, and what there is to count.
+
+An attempt told by one number may have begun several times, where its execution ran again under its own id and was
+numbered from 1 again. Each such try is an attempt of its own, and the last one by time is what the stage shows.
+"""
 
 from __future__ import annotations
+
+from itertools import accumulate
+from typing import NamedTuple
 
 from exporter.domain.lifecycle import Episode, episodes
 from exporter.domain.status import ACTIVE, Status
 from exporter.store.records import SETTLED, Attempt, End, Instance, Standing
 
 
+class Try(NamedTuple):
+    """One attempt of a stage, in the order of all; `row` is where it stands with others told by the same number."""
+
+    number: int
+    row: Attempt
+    episode: Episode
+
+
 def resolve(instance: Instance, *, execution_ended: bool) -> Standing:
     """Set the derived columns of all attempts of a stage and tell what they add up to."""
     settled = instance.attempts.get(SETTLED)
-    real = _numbered([a for key, a in instance.attempts.items() if key != SETTLED and not a.silent])
-    standing = Standing()
-    before: int | None = None
-    for attempt in real:
-        found = episodes(attempt.marks) or [Episode()]
-        is_last = attempt is real[-1]
-        if is_last and settled is not None and not instance.void:
-            _overrule(found[-1], settled, before)
-        before = found[-1].ended_at
-        _show(attempt, found[-1], last=is_last)
-        standing.ends += [End(e.status, e.duration, e.ended_at) for e in found if e.ended_at is not None]
-        standing.retries += len(found)
-        standing.items_in += attempt.items_in or 0
-        standing.items_out += attempt.items_out or 0
-        standing.cpu_seconds += attempt.cpu_seconds or 0.0
-    if any(attempt.attempt == 1 for attempt in real):
-        standing.retries -= 1
+    real = tries([a for key, a in instance.attempts.items() if key != SETTLED and not a.silent])
+    if real and settled is not None and not instance.void:
+        _overrule(real[-1].episode, settled, real[-2].episode.ended_at if len(real) > 1 else None)
+    for each in real:
+        _show(each, last=each.row is real[-1].row)
+    standing = _counted(real)
     if settled is not None:
         _show_settled(settled, visible=not real and not instance.void)
         if not real and not instance.void:
@@ -39,28 +43,59 @@ def resolve(instance: Instance, *, execution_ended: bool) -> Standing:
         if execution_ended and attempt.status in ACTIVE:
             attempt.status = "lost"
         standing.active += attempt.status in ACTIVE
-    last = real[-1] if real else settled
+    last = real[-1].row if real else settled
     standing.status = None if last is None else last.status
     return standing
 
 
-def _numbered(attempts: list[Attempt]) -> list[Attempt]:
-    """Attempts in order; those whose number no source told are numbered by their start, behind the told ones."""
-    untold = [attempt for attempt in attempts if attempt.attempt_key.startswith("id:")]
-    if not untold:
-        return attempts if len(attempts) < 2 else sorted(attempts, key=lambda attempt: attempt.attempt)
-    told = [attempt for attempt in attempts if not attempt.attempt_key.startswith("id:")]
-    untold.sort(key=lambda attempt: (_start(attempt), attempt.attempt_key))
-    first = max((attempt.attempt for attempt in told), default=0) + 1
-    for number, attempt in enumerate(untold, first):
-        attempt.attempt = number
-    return sorted(told, key=lambda attempt: attempt.attempt) + untold
+def tries(rows: list[Attempt]) -> list[Try]:
+    """Attempts in order and numbered: as told, and behind those the ones that nobody numbered, by their start.
+
+    If any of them began more than once, all are in the order of time, and what was told by a number that another has
+    had by then is numbered on.
+    """
+    told = [(row, episodes(row.marks) or [Episode()]) for row in rows]
+    if len(told) > 1:
+        told.sort(key=lambda each: (not each[0].told_number, each[0].told_number, *_start(*each)))
+    found = [(row, episode) for row, mine in told for episode in mine]
+    if len(found) > len(told):
+        began = [at for row, mine in told for at in accumulate((_began(row, one) for one in mine), max)]
+        order = sorted(range(len(found)), key=began.__getitem__)
+        found = [found[position] for position in order]
+    numbered: list[Try] = []
+    for row, episode in found:
+        before = numbered[-1].number if numbered else 0
+        numbered.append(Try(max(row.told_number, before + 1), row, episode))
+    return numbered
 
 
-def _start(attempt: Attempt) -> int:
-    found = episodes(attempt.marks)
-    started = found[0].started_at if found else None
-    return attempt.first_at if started is None else started
+def _start(row: Attempt, found: list[Episode]) -> tuple[int, str]:
+    started = found[0].started_at
+    return row.first_at if started is None else started, row.attempt_key
+
+
+def _began(row: Attempt, episode: Episode) -> int:
+    times = (episode.started_at, episode.queued_at, episode.ended_at, row.first_at)
+    return next(time for time in times if time is not None)
+
+
+def _counted(real: list[Try]) -> Standing:
+    """What there is to count of attempts."""
+    standing = Standing()
+    items: dict[str, tuple[int, int]] = {}
+    for _, row, episode in real:
+        if episode.ended_at is not None:
+            standing.ends.append(End(episode.status, episode.duration, episode.ended_at))
+        items_in, items_out = items.get(row.attempt_key, (0, 0))
+        items[row.attempt_key] = (items_in + episode.items_in, items_out + episode.items_out)
+    for row in {each.row.attempt_key: each.row for each in real}.values():
+        items_in, items_out = items[row.attempt_key]
+        standing.items_in += max(items_in, row.items_in or 0)
+        standing.items_out += max(items_out, row.items_out or 0)
+        standing.cpu_seconds += row.cpu_seconds or 0.0
+    is_first_known = any(1 in (each.number, each.row.told_number) for each in real)
+    standing.retries = len(real) - is_first_known
+    return standing
 
 
 def _overrule(episode: Episode, settled: Attempt, before: int | None) -> None:
@@ -86,7 +121,9 @@ def _overrule(episode: Episode, settled: Attempt, before: int | None) -> None:
     episode.word = fact.value["word"] or episode.word
 
 
-def _show(attempt: Attempt, episode: Episode, *, last: bool) -> None:
+def _show(each: Try, *, last: bool) -> None:
+    number, attempt, episode = each
+    attempt.attempt = number
     attempt.last = last
     attempt.own_status = episode.status.value
     attempt.source_status = episode.word or None

@@ -18,7 +18,7 @@ from exporter.settings import Settings
 from exporter.sources.service import Sources
 from exporter.store import Store
 from exporter.store.forecasts import active_forecasts
-from exporter.web import paths, problems
+from exporter.web import problems
 from exporter.web.openapi import complete
 from exporter.web.page import page_router
 from exporter.web.reading import Reading
@@ -48,7 +48,6 @@ def create_app(
 
     app = FastAPI(title="pipeline-exporter", version=__version__, description=DESCRIPTION, lifespan=lifespan)
     problems.install(app)
-    paths.install()
     own.queue_depth.set_function(lambda: store.writer.depth)
     own.queue_limit.set(store.writer.queue_limit)
     reading = Reading(

@@ -7,6 +7,7 @@ import json
 import socket
 import zlib
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -27,6 +28,7 @@ from tests.support.migrated import migrated
 
 BATCH = {"content-type": "application/cloudevents-batch+json"}
 ONE = {"content-type": "application/cloudevents+json"}
+AHEAD = f"{datetime.now(UTC) + timedelta(days=365):%Y-%m-%dT%H:%M:%SZ}"
 RUN: dict[str, Any] = {"pipeline": "nightly", "execution": "r1"}
 
 
@@ -79,6 +81,11 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "no data": (started(data=None), "/data"),
     "data of another kind": (started(data=[1]), "/data"),
     "year 1": (started(time="0001-01-01T00:00:00Z"), "/time"),
+    "a year from now": (started(time=AHEAD), "/time"),
+    "a start a year from now": (
+        with_data("pipeline.execution.finished", status="succeeded", started_at=AHEAD),
+        "/data/started_at",
+    ),
     "year 9999": (started(time="9999-12-31T23:59:59Z"), "/time"),
     "a time without a zone": (started(time="2026-11-22T05:00:00"), "/time"),
     "words for a time": (started(time="yesterday"), "/time"),

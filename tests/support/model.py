@@ -6,14 +6,17 @@ Nothing here is shared with the code under test but the events and the words for
 2. An execution is named by namespace, environment, pipeline and the source's run id. What is known of it are
    marks: a time and what happened then. Sorted by time (at one instant: queued, started, paused, resumed,
    finished) they fall into episodes: `queued`, `started` or `resumed` after an end begins the next one,
-   unless that end was conclusive.
+   unless that end was conclusive. Nor does a `queued` or `started` within five minutes after the very last end
+   if nothing tells of a start (of `queued`: or of a wait) before that end: it is that end's own, by another clock.
 3. Of two ends in one episode, the later is right; at one instant, a failure.
 4. An episode began at its earliest start, or when its end says it did, and ended when its end says.
 5. The last episode is what the execution shows: the end's status, else paused if that was the last mark, else
    queued if nothing else is known, else running. An execution that is only known by its stages, or by other
    signs of life, runs.
 6. An attempt of a stage is made of marks in the same way. Attempts are told apart by number, else by id, and
-   those known by id are numbered after the others, by start. A stage shows its last attempt.
+   those known by id are numbered after the others, by start. Each episode is an attempt; if any number or id has
+   several, time orders them all (from start, else wait, else end), and they are numbered on from the one before.
+   What was told by one number or id is shown by its last episode. A stage shows its last attempt.
 7. A settlement speaks of a stage as a whole, once its execution is over; the latest counts. It stands for a
    stage that has no attempts and no mapped instances. It overrules the status of a last attempt that began
    before it was spoken, and its duration is right: the start moves, as sources send a start late, or the end
@@ -71,12 +74,14 @@ class ModelAttempt:
 
 @dataclass
 class ModelStage:
-    """A stage, or a mapped instance of it. `duration` in seconds; no `attempts` if it was only settled."""
+    """A stage, or a mapped instance of it. `duration` in seconds; no `attempts` if it was only settled.
+    `before`: when the attempt before the last ended."""
 
     status: Status
     duration: float | None
     attempts: list[ModelAttempt] = field(default_factory=list)
     depends_on: frozenset[str] = frozenset()
+    before: datetime | None = None
 
 
 @dataclass
@@ -162,11 +167,13 @@ def _episodes(events: list[Event]) -> list[ModelEpisode]:
     """Rules 2 to 5."""
     marks = sorted((v for v in events if any(isinstance(v.payload, kinds) for kinds in _ORDER)), key=_rank)
     found: list[ModelEpisode] = []
-    for mark in marks:
+    for position, mark in enumerate(marks):
         payload, time = mark.payload, mark.time
+        all_over = not any(_is_end(later) for later in marks[position:])
         begins = not isinstance(payload, e.ExecutionPaused | e.ExecutionFinished | e.StageFinished)
         ended = bool(found) and found[-1].ended_at is not None
-        if not found or (ended and begins and not found[-1].conclusive):
+        own = ended and all_over and _is_own(payload, time, found[-1])
+        if not found or (ended and begins and not own and not found[-1].conclusive):
             found.append(ModelEpisode(status=Status.QUEUED))
             ended = False
         episode = found[-1]
@@ -184,6 +191,21 @@ def _episodes(events: list[Event]) -> list[ModelEpisode]:
         if not ended:
             episode.status = _after(payload, episode.status)
     return found
+
+
+def _is_end(mark: Event) -> bool:
+    return isinstance(mark.payload, e.ExecutionFinished | e.StageFinished)
+
+
+def _is_own(payload: e.Payload, time: datetime, episode: ModelEpisode) -> bool:
+    """Whether a start stamped after an end is nevertheless how that began."""
+    assert episode.ended_at is not None
+    if isinstance(payload, e.ExecutionResumed) or time - episode.ended_at > timedelta(minutes=5):
+        return False
+    if episode.started_at is not None and episode.started_at <= episode.ended_at:
+        return False
+    waits = isinstance(payload, e.ExecutionQueued | e.StageQueued)
+    return not (waits and episode.queued_at is not None and episode.queued_at <= episode.ended_at)
 
 
 def _after(payload: e.Payload, before: Status) -> Status:
@@ -224,17 +246,26 @@ def _stage(events: list[Event]) -> ModelStage:
             named.setdefault(payload.attempt_id, []).append(event)
         else:
             numbered.setdefault(payload.attempt or 1, []).append(event)
-    attempts = [ModelAttempt(number, _last(numbered[number])) for number in sorted(numbered)]
-    after = attempts[-1].number if attempts else 0
     by_start = sorted(named.items(), key=lambda item: (_began(item[1]), item[0]))
-    attempts += [ModelAttempt(number, _last(mine)) for number, (_, mine) in enumerate(by_start, after + 1)]
+    told = [(number, numbered[number]) for number in sorted(numbered)] + [(0, mine) for _, mine in by_start]
+    parts = [(number, _episodes(mine) or [ModelEpisode()], mine) for number, mine in told]
+    tries = [(number, episode, mine) for number, found, mine in parts for episode in found]
+    if len(tries) > len(parts):
+        tries.sort(key=lambda each: _order(each[1], each[2]))
+    shown: dict[int, ModelAttempt] = {}
+    after = 0
+    for number, episode, mine in tries:
+        after = max(number, after + 1)
+        shown.pop(id(mine), None)
+        shown[id(mine)] = ModelAttempt(after, episode)
+    attempts = list(shown.values())
+    before = tries[-2][1].ended_at if len(tries) > 1 else None
     last = attempts[-1]
-    return ModelStage(last.status, last.duration, attempts, frozenset(depends_on))
+    return ModelStage(last.status, last.duration, attempts, frozenset(depends_on), before)
 
 
-def _last(events: list[Event]) -> ModelEpisode:
-    found = _episodes(events)
-    return found[-1] if found else ModelEpisode()
+def _order(episode: ModelEpisode, events: list[Event]) -> datetime:
+    return episode.started_at or episode.queued_at or episode.ended_at or min(event.time for event in events)
 
 
 def _began(events: list[Event]) -> datetime:
@@ -260,7 +291,7 @@ def _settle(stages: dict[Place, ModelStage], place: Place, event: Event) -> None
         told = None if took is None or episode.started_at is None else episode.started_at + took
         episode.ended_at = told or event.time
     elif took is not None:
-        before = stage.attempts[-2].episode.ended_at if len(stage.attempts) > 1 else None
+        before = stage.before
         if before is None or episode.started_at is None or episode.ended_at - took >= before:
             episode.started_at = episode.ended_at - took
         else:

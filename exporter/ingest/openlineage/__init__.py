@@ -12,10 +12,11 @@ import msgspec
 
 from exporter.domain.events import Event, Payload
 from exporter.domain.identity import event_identity
-from exporter.domain.times import to_micros
+from exporter.domain.times import AHEAD, TOO_FAR, to_micros
 from exporter.ingest.openlineage import airflow, dagster, dbt, facets, plain
 from exporter.ingest.openlineage.states import Story
 from exporter.ingest.openlineage.wire import RunEvent, read
+from exporter.ingest.refusal import FieldError, Refused
 
 __all__ = ["translate"]
 
@@ -23,21 +24,32 @@ __all__ = ["translate"]
 def translate(
     body: bytes,
     *,
-    received: datetime,  # noqa: ARG001 - all ways in are called alike; these events tell their own time
+    received: datetime,
     environment: str = "default",
 ) -> list[Event]:
     """Domain events of one OpenLineage event, a body of `POST /api/v1/lineage` that is no longer compressed.
 
-    Empty for what tells of no run, or not of which. Raises `exporter.ingest.refusal.Refused`.
+    Empty for what tells of no run, or not of which. Raises `exporter.ingest.refusal.Refused`, also for what happened
+    more than a day after it was `received`.
     """
     event = read(body)
+    if event is not None and event.time > received + AHEAD:
+        raise _ahead("/eventTime", event.time)
     story = None if event is None else _story(event, environment)
     if event is None or story is None:
         return []
+    late = next((at for at, payload in story.moments if at > received + AHEAD), None)
+    if late is not None:
+        raise _ahead("/run/facets", late)
     return [
         Event(_identity(event, payload, at), at, story.source, story.namespace, payload)
         for at, payload in story.moments
     ]
+
+
+def _ahead(place: str, time: datetime) -> Refused:
+    error = FieldError(place, f"{TOO_FAR}, got {time.isoformat()}")
+    return Refused(422, f"{error.pointer} {error.message}", [error])
 
 
 def _story(event: RunEvent, environment: str) -> Story | None:

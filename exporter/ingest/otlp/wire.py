@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -18,7 +19,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span as WireSpan
 
 from exporter.domain.spans import Attributes, Span, SpanEvent
 from exporter.domain.text import clean_name, clean_text
-from exporter.domain.times import EARLIEST, LATEST, to_micros
+from exporter.domain.times import AHEAD, EARLIEST, LATEST, TOO_FAR, to_micros
 from exporter.ingest.refusal import FieldError, Refused, field_error, pointer
 
 PROTOBUF = "application/x-protobuf"
@@ -60,18 +61,31 @@ def media_type(content_type: str) -> str:
     raise Refused(415, f"expected {PROTOBUF} or {JSON}, got {told[:100] or 'no content type'}")
 
 
-def decode(content_type: str, body: bytes, *, environment: str | None = None) -> Batch:
-    """Spans of a body. Raises Refused if nothing of it can be read. `environment` overrules what resources tell."""
+def decode(
+    content_type: str, body: bytes, *, environment: str | None = None, received: datetime = LATEST
+) -> Batch:
+    """Spans of a body. Raises Refused if nothing of it can be read. `environment` overrules what resources tell.
+
+    `received`: spans that are more than a day ahead of it are refused.
+    """
+    latest = to_micros(received + AHEAD)
     read = _protobuf if media_type(content_type) == PROTOBUF else _json
     batch = Batch()
     for number, (place, make) in enumerate(read(body, environment)):
         if number >= MOST_SPANS:
             raise Refused(413, f"a request takes at most {MOST_SPANS} spans")
         try:
-            batch.spans.append(make())
+            batch.spans.append(_not_ahead(make(), latest))
         except BadSpan as error:
             batch.refused.append(FieldError(place, str(error)))
     return batch
+
+
+def _not_ahead(span: Span, latest: int) -> Span:
+    if span.end > latest:
+        field_ = "startTimeUnixNano" if span.start > latest else "endTimeUnixNano"
+        raise BadSpan(f"/{field_}: {TOO_FAR}")
+    return span
 
 
 class _Known:

@@ -35,20 +35,28 @@ def told(work: Work, news: News, payload: e.StageProgressed) -> None:
 
 def finished(work: Work, news: News, payload: e.StageFinished) -> None:
     """An attempt of a stage ended."""
-    execution = news.run
     attempt = _attempt(work, news, payload)
     _tell(work, news, attempt, payload)
     status = final_status(payload.status)
     word = payload.source_status or payload.status
-    add(attempt.marks, finish(news.time, status, word, **figures(payload), conclusive=payload.conclusive))
+    told = payload.items or e.Items()
+    mark = finish(
+        news.time,
+        status,
+        word,
+        **figures(payload),
+        conclusive=payload.conclusive,
+        items_in=told.in_,
+        items_out=told.out,
+    )
+    add(attempt.marks, mark)
     if payload.error is None:
         return
     error = payload.error.cleaned()
-    told_error = msgspec.to_builtins(error)
-    attempt.facts.tell("error", news.time, told_error)
+    attempt.facts.tell("error", news.time, msgspec.to_builtins(error))
     if status in FAILING and not payload.retry:
-        execution.facts.tell("stage_error", news.time, {"stage": payload.stage, **told_error})
-    number = attempt.attempt or None
+        attempt.facts.tell("failed_for_good", news.time, True)
+    number = attempt.told_number or attempt.attempt or None
     place = ErrorPlace(payload.stage, attempt.index, number)
     record_error_of_end(work, news, error, attempt.facts, place)
 

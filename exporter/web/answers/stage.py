@@ -8,11 +8,13 @@ from typing import Any
 
 import msgspec
 
-from exporter.domain.lifecycle import Episode, episodes
+from exporter.domain.lifecycle import Episode
 from exporter.domain.status import ACTIVE, Status
 from exporter.domain.times import rfc3339
 from exporter.store.queries.happenings import StoredError
 from exporter.store.records import SETTLED, Attempt
+from exporter.store.standing import Try as Numbered
+from exporter.store.standing import tries as numbered
 from exporter.web.answers import seconds
 from exporter.web.answers.error import Error, error
 
@@ -124,23 +126,23 @@ def instances(rows: Sequence[Attempt], errors: Sequence[StoredError]) -> list[In
 
 
 def _instance(rows: list[Attempt], errors: Mapping[Any, StoredError]) -> Instance:
-    last = next((row for row in rows if row.last), rows[-1])
+    real = numbered([row for row in rows if row.attempt_key != SETTLED])
+    last = real[-1].row if real else rows[-1]
+    if not real and last.status != Status.SKIPPED:
+        real = [Numbered(max(last.attempt, 1), last, Episode())]
     tries: list[Try] = []
-    for row in rows:
-        for episode in _episodes(row):
-            number = max(row.attempt, tries[-1].number + 1 if tries else 1)
-            tries.append(Try(number, episode, _error(row, episode, errors), row))
-    if last.attempt_key == SETTLED and last.status == Status.SKIPPED:
-        tries = []
-    return Instance(tuple(msgspec.json.decode(last.path)), last, tries)
+    shown: set[str] = set()
+    for number, row, told in reversed(real):
+        episode = told if row.attempt_key in shown else _as_stored(row)
+        shown.add(row.attempt_key)
+        tries.append(Try(number, episode, _error(row, episode, errors), row))
+    return Instance(tuple(msgspec.json.decode(last.path)), last, tries[::-1])
 
 
-def _episodes(row: Attempt) -> list[Episode]:
-    """The episodes of one attempt; the last as the row has it, which knows what its source settled."""
-    found = episodes(row.marks)[:-1] if row.attempt_key != SETTLED else []
+def _as_stored(row: Attempt) -> Episode:
+    """The latest episode of an attempt as the row has it, which knows what its source settled."""
     status = Status(row.status or Status.RUNNING)
-    last = Episode(status, row.source_status or "", row.queued_at, row.started_at, row.ended_at)
-    return [*found, last]
+    return Episode(status, row.source_status or "", row.queued_at, row.started_at, row.ended_at)
 
 
 def _error(row: Attempt, episode: Episode, errors: Mapping[Any, StoredError]) -> Mapping[str, Any] | None:

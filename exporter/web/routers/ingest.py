@@ -98,8 +98,8 @@ def _add_traces(routes: APIRouter, take: Take, own: OwnMetrics, reader: otlp.Rea
     async def take_traces(request: Request) -> Response:
         refused: list[FieldError] = []
 
-        def spans(request: Request, body: bytes, _: datetime) -> Sequence[Incoming]:
-            batch = _traces(request, body)
+        def spans(request: Request, body: bytes, received: datetime) -> Sequence[Incoming]:
+            batch = _traces(request, body, received)
             refused.extend(batch.refused)
             return reader.kept(batch.spans)
 
@@ -114,10 +114,11 @@ def _add_traces(routes: APIRouter, take: Take, own: OwnMetrics, reader: otlp.Rea
         return Response(taken(encoding, refused), 200, media_type=encoding)
 
 
-def _traces(request: Request, body: bytes) -> otlp.Batch:
+def _traces(request: Request, body: bytes, received: datetime) -> otlp.Batch:
     told = request.query_params.get("environment")
     environment = None if told is None else clean_name(told)
-    return otlp.decode(request.headers.get("content-type", ""), body, environment=environment)
+    content_type = request.headers.get("content-type", "")
+    return otlp.decode(content_type, body, environment=environment, received=received)
 
 
 def _otlp_problem(request: Request, error: Refused | Unavailable) -> Response:

@@ -180,6 +180,7 @@ def test_a_column_that_went_while_serving_makes_the_source_unreadable(file: Path
         ("begun", 5, "started_at: expected a time between 2000 and 2100"),
         ("ended", b"\x00\xff", "ended_at: expected a time"),
         ("ended", 1e300, "ended_at: expected a time"),
+        ("ended", "2099-01-01T00:00:00Z", "expected a time at most a day ahead"),
         ("name", None, "pipeline: there is nothing"),
         ("name", "", "pipeline: there is nothing"),
         ("state", None, "status: there is nothing"),

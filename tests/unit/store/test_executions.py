@@ -94,11 +94,42 @@ def test_a_later_correction_changes_the_row_and_is_counted(store: Stored) -> Non
     assert store.clock().totals.counters["pipeline_exporter_corrections_total"] == {"execution": 1}
 
 
-def test_an_end_before_its_start_lasts_no_time(store: Stored) -> None:
-    store.put(started(10), ended(10 - 3))
-    assert store.execution().status == "running"  # the start is later: it opens the next episode
-    store.put(ended(10))
-    assert store.execution().duration == 0
+@pytest.mark.parametrize("swapped", [False, True])
+def test_an_end_stamped_before_its_start_lasts_no_time_and_is_counted_once(
+    store: Stored, swapped: bool
+) -> None:
+    told = [started(10, heartbeat_seconds=2), ended(10 - 3)]
+    for one in reversed(told) if swapped else told:
+        store.put(one)
+    store.pass_time(120)
+    row = store.execution()
+    assert (row.status, row.started_at, row.duration) == ("succeeded", to_micros(at(10)), 0)
+    assert store.counter("pipeline_executions_total") == {"succeeded": 1}
+
+
+def test_a_start_long_after_an_end_whose_start_nobody_told_is_a_run_anew(store: Stored) -> None:
+    store.put(ended(0, "failed"))
+    store.put(started(301))
+    assert store.execution().status == "running"
+
+
+def test_a_start_soon_after_such_an_end_is_a_run_anew_once_it_has_an_end_of_its_own(store: Stored) -> None:
+    store.put(ended(0, "failed"), started(30))
+    assert store.execution().status == "failed"
+    store.put(ended(90))
+    assert (store.execution().status, store.execution().duration) == ("succeeded", 60 * SECOND)
+    assert store.counter("pipeline_executions_total") == {"failed": 1, "succeeded": 1}
+
+
+def test_a_run_that_was_cancelled_while_it_waited_may_wait_again(store: Stored) -> None:
+    store.put(event(e.ExecutionQueued(**NAMES), 0), ended(5, "cancelled"))
+    store.put(event(e.ExecutionQueued(**NAMES), 30))
+    assert store.execution().status == "queued"
+
+
+def test_a_run_that_is_resumed_after_its_end_goes_on(store: Stored) -> None:
+    store.put(ended(0, "failed"), event(e.ExecutionResumed(**NAMES), 1))
+    assert store.execution().status == "running"
 
 
 def test_paused_and_resumed(store: Stored) -> None:

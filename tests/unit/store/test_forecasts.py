@@ -15,6 +15,7 @@ from exporter.domain.errors import ErrorDetail
 from exporter.domain.events import Event
 from exporter.domain.forecast import Forecast
 from exporter.domain.identity import execution_id
+from exporter.domain.times import to_micros
 from exporter.store.forecasts import active_forecasts, forecast_executions
 from exporter.store.queries.executions import by_id
 from tests.support.stored import Stored, at, event
@@ -40,6 +41,7 @@ def start(seconds: float = NOW, run: str = "now", pipeline: str = "nightly") -> 
 
 def past_runs(store: Stored, stages: Sequence[str] = STAGES, **told: Any) -> None:
     """Ten runs of stages of 100 seconds, one after the other."""
+    store.now = to_micros(at(NOW))
     for number in range(10):
         run, begun = f"past {number}", number * 1000.0
         events = [start(begun, run)]

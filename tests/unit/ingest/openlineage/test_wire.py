@@ -1,7 +1,7 @@
 """What must be there, what may be missing, and how times are read."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -49,6 +49,16 @@ def test_what_an_event_means_nothing_without_is_named(change: dict[str, object],
     assert found.status == 422
     assert [error.pointer for error in found.errors] == pointers
     assert pointers[0] in found.detail
+
+
+def test_what_happens_more_than_a_day_from_now_is_refused() -> None:
+    ahead = RECEIVED + timedelta(days=1)
+    at_most = json.dumps({**json.loads(run_event()), "eventTime": ahead.isoformat()}).encode()
+    assert translate(at_most, received=RECEIVED)
+    late = (ahead + timedelta(seconds=1)).isoformat()
+    found = refused(json.dumps({**json.loads(run_event()), "eventTime": late}).encode())
+    assert (found.status, [error.pointer for error in found.errors]) == (422, ["/eventTime"])
+    assert "at most a day ahead" in found.detail
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as WireSpan
 from opentelemetry.proto.trace.v1.trace_pb2 import Status as WireStatus
 
+from exporter.domain.times import from_micros
 from exporter.ingest.otlp import decode
 from exporter.ingest.otlp.answer import status, taken
 from exporter.ingest.otlp.wire import JSON, PROTOBUF
@@ -58,6 +60,16 @@ def test_a_span_that_is_wrong_is_refused_with_its_field_and_the_others_are_taken
     ((error),) = batch.refused
     assert error.pointer == "/resourceSpans/0/scopeSpans/0/spans/1"
     assert error.message.startswith(names)
+
+
+def test_a_span_that_ends_more_than_a_day_from_now_is_refused_and_the_others_are_taken() -> None:
+    ended = json_span()["endTimeUnixNano"]
+    received = from_micros(int(ended) // 1000) - timedelta(days=1)
+    later = json_span(endTimeUnixNano=str(int(ended) + 10**9), spanId="ab" * 8)
+    batch = decode(JSON, json_body(json_span(), later), received=received)
+    assert len(batch.spans) == 1
+    ((error),) = batch.refused
+    assert error.message.startswith("/endTimeUnixNano: expected a time at most a day ahead")
 
 
 def test_a_span_that_ends_before_it_began_ends_as_it_begins() -> None:
