@@ -72,9 +72,10 @@ def _of_panel(panel: Json, range_: Range, values: Mapping[str, str]) -> Iterator
     for target in panel.get("targets", []):
         if not target.get("expr"):
             continue
-        # A target's own interval is how often its series are sampled; a panel's only holds back its points.
-        sampled = _milliseconds(target.get("interval") or "") or range_.scrape
-        step = max(nice(range_.span / points), _milliseconds(panel.get("interval") or ""), sampled)
+        # A target's own interval is how often its series are sampled, and Grafana then looks at no other.
+        own = _milliseconds(target.get("interval") or "")
+        sampled = own or range_.scrape
+        step = max(nice(range_.span / points), own or _milliseconds(panel.get("interval") or ""), sampled)
         query = promql(target["expr"], values, _windows(step, sampled, range_.span))
         place = f"{panel['title']} {target['refId']}".strip()
         if target["instant"]:

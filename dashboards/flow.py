@@ -11,7 +11,7 @@ from dashboards import links, look
 from dashboards.grafana.fields import by_name
 from dashboards.grafana.panels import Panel
 from dashboards.grafana.targets import Target, prom
-from dashboards.grafana.transformations import join_by_labels, without_rows_where
+from dashboards.grafana.transformations import join_by_labels, organize, without_rows_where
 from dashboards.scope import ONE_PIPELINE
 from exporter.catalogue.metric import Metric
 from exporter.catalogue.metrics import (
@@ -35,8 +35,17 @@ _ELSE = "$__range"
 """Over which a stage is looked at that ended nothing within the window: hourly jobs are idle most of the time."""
 _WIDTH, _HEIGHT = 1150, 380
 """Pixels that a drawing may take at zoom 1: what is larger is drawn closer together, or at last stands out."""
-_DENSITY, _LEAST_ACROSS, _LEAST_DOWN = 0.85, 0.6, 0.71
-"""Of the layout's distances; with the least of them, nodes do not touch."""
+_ACROSS, _DOWN = (0.6, 0.85), (0.71, 1.0)
+"""Of the layout's distances, least and most: with the least, nodes do not touch; with the most, nor do their names."""
+_LEGEND = {
+    "mainstat": "rate",
+    "secondarystat": "duration p95",
+    "arc__succeeded": "succeeded",
+    "arc__failed": "failed",
+    "arc__cancelled": "cancelled",
+    "arc__idle": "none ended",
+}
+"""What the legend and the menus call the fields: this panel takes no name by override."""
 _NO_EDGE = "no edge"
 _NO_STAGE = "no stages told"
 
@@ -58,6 +67,7 @@ def flow(title: str, description: str) -> Panel:
             join_by_labels("stat", ("id", "title", "subtitle"), r"/^n\d+$/"),
             join_by_labels("stat", ("id", "source", "target"), r"/^e\d+$/"),
             without_rows_where("id", _NO_EDGE),
+            organize(rename=_LEGEND),
         ],
         properties={
             "noValue": "No stages known yet: they appear with the first execution, or when declared."
@@ -89,8 +99,8 @@ def _nodes() -> list[Target]:
         "arc__failed": _share(Status.FAILED, Status.TIMED_OUT),
         "arc__cancelled": _share(Status.CANCELLED),
         "arc__idle": f"(({_ENDED} > 0) or {_ENDED_ELSE}) == bool 0",
-        "fixedX": _place(STAGE_LAYOUT_X, _WIDTH, _LEAST_ACROSS),
-        "fixedY": _place(STAGE_LAYOUT_Y, _HEIGHT, _LEAST_DOWN),
+        "fixedX": _place(STAGE_LAYOUT_X, _WIDTH, _ACROSS),
+        "fixedY": _place(STAGE_LAYOUT_Y, _HEIGHT, _DOWN),
         "detail__active": gauge(STAGE_ACTIVE, by=("stage",), fold="sum", where=ONE_PIPELINE),
     }
     return [
@@ -150,9 +160,10 @@ def _p95(window: str) -> str:
     return f"(({quantile(0.95, STAGE_DURATION, window, by=('stage',), where=ONE_PIPELINE)}) >= 0)"
 
 
-def _place(metric: Metric, room: int, least: float) -> str:
+def _place(metric: Metric, room: int, density: tuple[float, float]) -> str:
     """Where a stage stands from the panel's middle, in pixels; nothing fits itself to the panel."""
     places = gauge(metric, by=("stage",), where=ONE_PIPELINE)
     first, last = f"scalar(min({places}))", f"scalar(max({places}))"
-    closeness = f"clamp({room} / clamp_min(vector({last} - {first}), 1), {least}, {_DENSITY})"
+    least, most = density
+    closeness = f"clamp({room} / clamp_min(vector({last} - {first}), 1), {least}, {most})"
     return f"({places} - ({first} + {last}) / 2) * scalar({closeness})"

@@ -14,12 +14,16 @@ import pytest
 
 from tests.support.exporter import Exporter, StartExporter
 from tests.support.mariadb import MariaDB
+from tests.support.migrated import migrated
 from tests.support.paths import recordings_folder
 from tests.support.postgresql import PostgreSQL
 from tests.support.prometheus import Alertmanager, Prometheus, Pushgateway, StartPrometheus
 
 # Everything that tests talk to is on this machine, whatever proxy the user has.
 os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
+
+# Each program that tests start would compile all of the exporter for itself: 0.2 s.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # The time of one example says more about the machine than about the code.
 hypothesis.settings.register_profile("developer", deadline=None)
@@ -72,9 +76,17 @@ def postgresql_url(postgresql: PostgreSQL) -> Iterator[str]:
     postgresql.drop_database(url)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture
+def migrated_postgresql_url(postgresql: PostgreSQL) -> Iterator[str]:
+    """A database with the schema and nothing in it."""
+    url = postgresql.create_database(prepared_by=migrated)
+    yield url
+    postgresql.drop_database(url)
+
+
+@pytest.fixture(params=["sqlite", "migrated_postgresql"])
 def database_url(request: pytest.FixtureRequest) -> str:
-    """An empty database of each kind: a test that asks for it runs twice."""
+    """A new database of each kind: a test that asks for it runs twice."""
     url: str = request.getfixturevalue(f"{request.param}_url")
     return url
 

@@ -26,28 +26,28 @@ def what_went_wrong() -> Panel:
         WITH this AS (SELECT * FROM executions WHERE {ONE_EXECUTION}),
         wrong AS (SELECT * FROM errors e WHERE {OF_EXECUTION} AND {tables.TOLD_ONCE} ORDER BY time DESC LIMIT 30),
         fine AS (SELECT 1 WHERE NOT EXISTS (SELECT FROM wrong))
-        SELECT time, CASE WHEN severity IN ({_KNOWN}) THEN severity ELSE 'error' END AS level,
-          {_ERROR_TEXT} AS body, id FROM wrong
+        SELECT time, {_ERROR_TEXT} AS body,
+          CASE WHEN severity IN ({_KNOWN}) THEN severity ELSE 'error' END AS level, id FROM wrong
         UNION ALL
-        SELECT coalesce(ended_at, now()), 'error', concat_ws(': ', replace(status, '_', ' '), CASE status
+        SELECT coalesce(ended_at, now()), concat_ws(': ', replace(status, '_', ' '), CASE status
             WHEN 'lost' THEN 'no sign of life for longer than its patience. Ask whoever runs it.'
             ELSE coalesce(error_message, 'its source gave no reason. Look at its stages and log lines below.') END),
-          'told-without-error'
+          'error', 'told-without-error'
         FROM this, fine WHERE status IN {tables.BAD}
         UNION ALL
-        (SELECT coalesce(s.ended_at, s.started_at, s.queued_at), 'info', concat_ws(' ', s.name || coalesce(
+        (SELECT coalesce(s.ended_at, s.started_at, s.queued_at), concat_ws(' ', s.name || coalesce(
             ' [' || s.index || ']', ''), replace(s.status, '_', ' '),
             'after ' || round(s.duration_seconds::numeric, 1) || ' s', CASE WHEN s.attempt > 1 THEN
-            '(attempt ' || s.attempt || ')' END), 'stage-' || row_number() OVER ()
+            '(attempt ' || s.attempt || ')' END), 'info', 'stage-' || row_number() OVER ()
          FROM stages s, fine WHERE {OF_EXECUTION} ORDER BY 1 DESC LIMIT 12)
         UNION ALL
-        (SELECT time, CASE WHEN level IN ({_KNOWN}) THEN level ELSE 'info' END, message, 'log-' || id
+        (SELECT time, message, CASE WHEN level IN ({_KNOWN}) THEN level ELSE 'info' END, 'log-' || id
          FROM logs, fine WHERE {OF_EXECUTION} ORDER BY time DESC LIMIT 12)
         UNION ALL
-        SELECT queued_at, 'info', CASE WHEN status = 'queued' THEN 'queued, and waits for its start'
-          ELSE 'queued' END || coalesce(' by ' || trigger, ''), 'queued' FROM this, fine
+        SELECT queued_at, CASE WHEN status = 'queued' THEN 'queued, and waits for its start'
+          ELSE 'queued' END || coalesce(' by ' || trigger, ''), 'info', 'queued' FROM this, fine
         UNION ALL
-        SELECT now(), 'warning', concat('No execution has the id ', {ID}, '. It may have been deleted by retention.'),
+        SELECT now(), concat('No execution has the id ', {ID}, '. It may have been deleted by retention.'), 'warning',
           'unknown' WHERE NOT EXISTS (SELECT FROM this)
         ORDER BY time DESC
     """
@@ -78,7 +78,7 @@ def logs_of_execution() -> Panel:
           FROM errors e WHERE {OF_EXECUTION} AND {tables.TOLD_ONCE} AND NOT EXISTS (
             SELECT FROM l WHERE l.level IN ('error', 'critical') AND l.stage = coalesce(e.stage, 'execution')
               AND abs(extract(epoch FROM l.time - e.time)) < 1 AND position(e.message IN l.message) > 0))
-        SELECT time, level, body, stage, fields, id FROM said
+        SELECT time, body, level, stage, fields, id FROM said
         WHERE stage IN (${{stage:sqlstring}}) AND level IN (${{level:sqlstring}})
           AND (${{q:sqlstring}} = '' OR position(lower(${{q:sqlstring}}) IN lower(body)) > 0)
         ORDER BY time, id LIMIT {_LINES}

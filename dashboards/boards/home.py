@@ -134,7 +134,8 @@ def _where_and_since_when() -> Panel:
           SELECT pipeline, environment, to_char(row_number() OVER (ORDER BY bad DESC, n DESC), '00') AS place,
             CASE WHEN elsewhere THEN pipeline || ' · ' || environment ELSE pipeline END AS name
           FROM worst)
-        SELECT $__timeGroup(queued_at, $__interval), place, name, pipeline, environment, sum(bad::int)::float8 AS value
+        SELECT $__timeGroup(queued_at, $__interval, NULL), place, name, pipeline, environment,
+          sum(bad::int)::float8 AS value
         FROM e JOIN ranked USING (pipeline, environment) GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2
     """
     return status_history(

@@ -46,7 +46,7 @@ def failing() -> Panel:
         "Pipelines whose latest execution failed, or of whose last ten at least two and a fifth did; those that fail "
         "most first. Click the error to open its execution. No row is good.",
         sql(query),
-        no_value="Nothing is failing.",
+        no_value="Nothing is failing. With a red mark beside the title: no answer.",
         columns=[
             tables.pipeline_column(min_width=165),
             by_name("Environment", width=95),

@@ -155,7 +155,6 @@ def _cost() -> Panel:
         unit="currencyUSD",
         stacked=True,
         fill=40,
-        interval="2m",
         max_points=look.SOME_POINTS,
         decimals=2,
         no_value="No pipeline here tells what its calls cost.",
@@ -164,13 +163,14 @@ def _cost() -> Panel:
 
 def _tokens() -> Panel:
     by = ("gen_ai_request_model", "gen_ai_token_type")
-    per_second = f"{increase(TOKENS, '$__rate_interval', by=by, where=MODELS)}"
+    per_second = f"{increase(TOKENS, '$__interval', by=by, where=MODELS)}"
     return timeseries(
         "Tokens by model",
         "Input below, output above the line, in each interval. Bad: input that grows while output does not.",
-        prom(per_second, "{{gen_ai_request_model}} {{gen_ai_token_type}}", interval=OFTEN),
+        prom(per_second, "{{gen_ai_request_model}} {{gen_ai_token_type}}"),
         unit="short",
-        interval="1m",
+        # Totals are recorded once a minute: an interval of less than five would be missing some.
+        interval="5m",
         max_points=look.SOME_POINTS,
         min=None,
         no_value=_NONE,
@@ -210,7 +210,6 @@ def _part_of_tokens(title: str, description: str, part: Metric, *, of: str, no_v
         prom(f"{some} / ({every} > 0)", _MODEL, interval=OFTEN),
         unit="percentunit",
         max=1,
-        interval="1m",
         max_points=look.SOME_POINTS,
         no_value=no_value,
     )
@@ -281,7 +280,7 @@ def _errors() -> Panel:
     return timeseries(
         "Failed calls by provider and error",
         "Calls that ended in an error, in each interval. Rate limits: ask for a higher quota, or send less at once.",
-        prom(f"{failed} > 0", "{{gen_ai_provider_name}} {{error_type}}", interval=OFTEN),
+        prom(f"{failed} > 0", "{{gen_ai_provider_name}} {{error_type}}"),
         unit="short",
         bars=True,
         stacked=True,

@@ -285,7 +285,8 @@ def _bars() -> Panel:
         links=[links.to_execution()],
         overrides=[
             by_name("Duration", unit="s"),
-            by_name("Queued", unit="time:HH:mm"),
+            # Grafana writes every bar's time, one upon the other.
+            by_name("Queued", axisPlacement="hidden"),
             by_name("Status", mappings=look.STATUS, hideFrom={"viz": True, "legend": True, "tooltip": False}),
             by_regex("^(execution_id|from_ms|to_ms)$", hideFrom=unseen),
         ],

@@ -297,7 +297,6 @@ def _invalid() -> Panel:
         unit="cps",
         stacked=True,
         fill=40,
-        interval="1m",
         max_points=look.SOME_POINTS,
         no_value=_NONE,
         overrides=[by_name("valid", color=look.GREEN), by_name("invalid", color=look.RED)],
@@ -313,7 +312,6 @@ def _broken() -> Panel:
         prom(
             largest(10, each, by, increase(RULE_FAILURES, "$__range", by=by, where=_RULE, at_end=True)),
             "{{rule}} · {{pipeline}} · {{environment}}",
-            interval=OFTEN,
         ),
         unit="short",
         bars=True,

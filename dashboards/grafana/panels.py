@@ -245,7 +245,7 @@ def heatmap(
     *,
     unit: str,
     scheme: str = "Blues",
-    interval: str = "1m",
+    interval: str | None = None,
     cell_unit: str = "short",
     no_value: str = "nothing in this time range",
     buckets: int | None = None,
@@ -255,7 +255,8 @@ def heatmap(
     """Counts by value over time.
 
     The target answers a classic histogram's buckets (`format="heatmap"`); dots are exemplars. With `buckets` it answers
-    single values, and Grafana sorts them into so many.
+    single values, and Grafana sorts them into so many. Without an interval of the target or this one, cells are a
+    minute wide at least.
     """
     calculation = {
         "xBuckets": {"mode": "count", "value": "60"},
@@ -266,7 +267,7 @@ def heatmap(
         title=title,
         description=description,
         targets=[target],
-        interval=interval,
+        interval=interval or (None if target.fields.get("interval") else "1m"),
         max_points=max_points,
         properties=style(no_value=no_value, links=links, scaleDistribution={"type": "linear"}),
         options={
@@ -516,7 +517,10 @@ def gauge(
 def logs(
     title: str, description: str, target: Target, *, newest_first: bool = False, no_value: str | None = None
 ) -> Panel:
-    """Lines with a level; the query names `time`, `body`, `level` and a stable `id`."""
+    """Lines with a level; the query names `time`, `body`, `level` and a stable `id`, in this order.
+
+    Grafana shows the first text column as the line.
+    """
     return Panel(
         type="logs",
         title=title,

@@ -36,7 +36,11 @@ def prom(
     ref: str = "",
     interval: str | None = None,
 ) -> Target:
-    """A PromQL query. `format`: time_series, table or heatmap. `instant`: one value each, as of the range's end."""
+    """A PromQL query.
+
+    `format`: time_series, table or heatmap. `instant`: one value each, as of the range's end. `interval`: how often its
+    series are sampled, if not as often as Prometheus scrapes; the least step of the query, whatever its panel says.
+    """
     return Target(
         datasource=PROMETHEUS,
         refId=ref,

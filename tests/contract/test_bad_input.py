@@ -23,6 +23,7 @@ from exporter.web.bodies import MOST_BYTES
 from tests.support.app import serving
 from tests.support.exporter import StartExporter
 from tests.support.load import cloud_event, execution
+from tests.support.migrated import migrated
 
 BATCH = {"content-type": "application/cloudevents-batch+json"}
 ONE = {"content-type": "application/cloudevents+json"}
@@ -32,6 +33,18 @@ RUN: dict[str, Any] = {"pipeline": "nightly", "execution": "r1"}
 @pytest.fixture
 def client(database_url: str) -> Iterator[TestClient]:
     with serving(database_url) as client:
+        yield client
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def refusing(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[TestClient]:
+    """A client for tests that send nothing that is taken."""
+    url = f"sqlite:///{tmp_path_factory.mktemp('refusing') / 'exporter.db'}"
+    if request.param == "postgresql":
+        url = request.getfixturevalue("postgresql").create_database(prepared_by=migrated)
+    with serving(url) as client:
         yield client
 
 
@@ -114,16 +127,16 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_a_wrong_field_is_named_and_nothing_of_its_batch_is_taken(client: TestClient, name: str) -> None:
+def test_a_wrong_field_is_named_and_nothing_of_its_batch_is_taken(refusing: TestClient, name: str) -> None:
     event, pointer = WRONG[name]
-    refused(client.post("/api/v1/events", json=event, headers=ONE), 422, pointer)
+    refused(refusing.post("/api/v1/events", json=event, headers=ONE), 422, pointer)
     batch = [*execution("nightly", "r0"), event]
-    refused(client.post("/api/v1/events", json=batch, headers=BATCH), 422, f"/6{pointer}")
-    assert client.get("/api/pipeline/executions").json()["executions"] == []
+    refused(refusing.post("/api/v1/events", json=batch, headers=BATCH), 422, f"/6{pointer}")
+    assert refusing.get("/api/pipeline/executions").json()["executions"] == []
 
 
-def test_every_wrong_event_of_a_batch_is_named(client: TestClient) -> None:
-    answer = client.post(
+def test_every_wrong_event_of_a_batch_is_named(refusing: TestClient) -> None:
+    answer = refusing.post(
         "/api/v1/events", json=[started(time="x"), started(), started(data={})], headers=BATCH
     )
     assert [error["pointer"] for error in refused(answer, 422)["errors"]] == ["/0/time", "/2/data"]
@@ -143,19 +156,19 @@ UNREADABLE = [
 
 
 @pytest.mark.parametrize("body", UNREADABLE, ids=range(len(UNREADABLE)))
-def test_what_is_not_json_is_unreadable(client: TestClient, body: bytes) -> None:
+def test_what_is_not_json_is_unreadable(refusing: TestClient, body: bytes) -> None:
     headers = {"content-type": "application/json"}
-    refused(client.post("/api/v1/events", content=body, headers=headers), 400)
+    refused(refusing.post("/api/v1/events", content=body, headers=headers), 400)
     # An OpenLineage client in Python writes NaN, and would lose the event: there it is read.
     status = 422 if body in (b"NaN", b'{"a": NaN}', b'"\\ud800"') else 400
-    refused(client.post("/api/v1/lineage", content=body, headers=headers), status)
+    refused(refusing.post("/api/v1/lineage", content=body, headers=headers), status)
 
 
-def test_deep_nesting_within_a_field_is_refused(client: TestClient) -> None:
+def test_deep_nesting_within_a_field_is_refused(refusing: TestClient) -> None:
     deep = '{"a":' * 5000 + "1" + "}" * 5000
     data = f'{{"pipeline":"n","execution":"1","parameters":{deep}}}'
     body = f'{{"specversion":"1.0","id":"1","source":"s","type":"pipeline.execution.started","data":{data}}}'
-    answer = client.post("/api/v1/events", content=body.encode(), headers=ONE)
+    answer = refusing.post("/api/v1/events", content=body.encode(), headers=ONE)
     assert answer.status_code in (400, 422)
 
 
@@ -167,8 +180,8 @@ def test_of_keys_told_twice_the_last_one_counts(client: TestClient) -> None:
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/xml", "", "multipart/form-data"])
-def test_other_content_types(client: TestClient, kind: str) -> None:
-    refused(client.post("/api/v1/events", content=b"{}", headers={"content-type": kind}), 415)
+def test_other_content_types(refusing: TestClient, kind: str) -> None:
+    refused(refusing.post("/api/v1/events", content=b"{}", headers={"content-type": kind}), 415)
 
 
 def test_other_encodings_and_broken_ones(client: TestClient) -> None:
@@ -192,18 +205,18 @@ def test_other_encodings_and_broken_ones(client: TestClient) -> None:
         )
 
 
-def test_a_small_body_that_unpacks_to_gigabytes_is_too_large(client: TestClient) -> None:
+def test_a_small_body_that_unpacks_to_gigabytes_is_too_large(refusing: TestClient) -> None:
     bomb = gzip.compress(b"\x00" * (MOST_BYTES * 8))
     assert len(bomb) < MOST_BYTES / 10
-    refused(client.post("/api/v1/events", content=bomb, headers={**BATCH, "content-encoding": "gzip"}), 413)
+    refused(refusing.post("/api/v1/events", content=bomb, headers={**BATCH, "content-encoding": "gzip"}), 413)
 
 
-def test_a_body_of_100_mb_is_too_large(client: TestClient) -> None:
-    refused(client.post("/api/v1/events", content=b" " * 100_000_000, headers=BATCH), 413)
+def test_a_body_of_100_mb_is_too_large(refusing: TestClient) -> None:
+    refused(refusing.post("/api/v1/events", content=b" " * 100_000_000, headers=BATCH), 413)
 
 
-def test_a_batch_of_too_many_events_is_too_large(client: TestClient) -> None:
-    refused(client.post("/api/v1/events", json=[1] * 10_001, headers=BATCH), 413)
+def test_a_batch_of_too_many_events_is_too_large(refusing: TestClient) -> None:
+    refused(refusing.post("/api/v1/events", json=[1] * 10_001, headers=BATCH), 413)
 
 
 def test_emoji_are_welcome_and_nul_in_text_is_replaced(client: TestClient) -> None:

@@ -209,6 +209,14 @@ def test_every_metric_is_on_a_panel() -> None:
     assert {metric.name for metric in CATALOGUE} - asked - NOT_SHOWN == set()
 
 
+def test_a_panel_has_no_interval_beside_its_targets_own() -> None:
+    """Grafana's Prometheus datasource looks at the panel's only if the target has none."""
+    for uid, board in boards().items():
+        for panel in panels(board):
+            if any(target.get("interval") for target in panel.get("targets", [])):
+                assert not panel.get("interval"), (uid, panel["title"])
+
+
 def test_what_is_recorded_each_minute_is_asked_over_several_minutes() -> None:
     """A window with fewer than two samples in it answers nothing."""
     for uid, board in boards().items():
@@ -216,6 +224,6 @@ def test_what_is_recorded_each_minute_is_asked_over_several_minutes() -> None:
             for target in panel.get("targets", []):
                 recorded = re.search(r"\w+:\w+:\w+\{?[^\[]*\[(\$__\w+)\]", target.get("expr", ""))
                 if recorded and recorded[1] == "$__interval":
-                    assert "5m" in (panel.get("interval"), target.get("interval")), (uid, panel["title"])
+                    assert (target.get("interval") or panel.get("interval")) == "5m", (uid, panel["title"])
                 if recorded and recorded[1] == "$__rate_interval":
                     assert target.get("interval") in ("1m", "2m", "5m"), (uid, panel["title"])

@@ -19,6 +19,7 @@ from exporter.domain.events import Payload
 from exporter.exposition.families import sample_names
 from exporter.store.readings import ExecutionReading
 from tests.support.exposed import OPENMETRICS, Exposed, emptied
+from tests.support.migrated import migrated
 from tests.support.stored import Stored, at, event, stored
 
 ACCEPTED = (
@@ -123,7 +124,7 @@ def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     if request.param == "sqlite":
         url = f"sqlite:///{Path(tmp_path_factory.mktemp('exposition')) / 'exporter.db'}"
     else:
-        url = request.getfixturevalue("postgresql").create_database()
+        url = request.getfixturevalue("postgresql").create_database(prepared_by=migrated)
     with stored(url) as store:
         yield store
 

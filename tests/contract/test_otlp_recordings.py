@@ -67,8 +67,10 @@ def test_rows_are_the_same_when_every_span_comes_after_patience_is_over(
 
 
 @pytest.mark.parametrize("name", ["otel-cicd_proto", "prefect-otel", "celery-otel", "genai-v2_error"])
-def test_rows_are_the_same_on_postgresql(postgresql_url: str, in_order: dict[str, Any], name: str) -> None:
-    with gathered(postgresql_url) as store:
+def test_rows_are_the_same_on_postgresql(
+    migrated_postgresql_url: str, in_order: dict[str, Any], name: str
+) -> None:
+    with gathered(migrated_postgresql_url) as store:
         for batch in ORDERS["doubled and shuffled"](batches(name)):
             store.put(*batch)
             store.store.pass_time(11)
@@ -152,7 +154,9 @@ def test_a_killed_run_shows_what_it_did_and_is_lost_in_the_end(sqlite_url: str) 
         assert key[1] == "ci-runner"
         assert run["status"] == "running"
         assert statuses(run["stages"]) == {"checkout": "succeeded", "build": "succeeded"}
-        store.store.pass_time(25 * 3600)
+        store.store.stay_up(23 * 3600)
+        assert store.status("ci-runner") == ["running"]
+        store.store.stay_up(2 * 3600)
         assert store.status("ci-runner") == ["lost"]
 
 

@@ -60,7 +60,7 @@ def answering() -> Iterator[Grafana]:
             pass
 
     server = HTTPServer(("127.0.0.1", 0), Answers)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     grafana.url = f"http://127.0.0.1:{server.server_port}"
     yield grafana

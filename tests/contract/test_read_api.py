@@ -42,7 +42,7 @@ def test_an_execution_in_a_list_has_the_documented_shape(api: Reader) -> None:
         "error": {
             "type": "KeyError",
             "message": "KeyError: 'customer'",
-            "category": "configuration",
+            "category": "processing",
             "severity": "error",
             "component": "loader",
             "stage": "load",
@@ -313,10 +313,10 @@ def test_nothing_sent_yet_is_answered_too(database_url: str) -> None:
         assert api.get("/api/pipeline/stages/metrics")["stages"] == []
 
 
-def test_two_databases_give_the_same_answers(sqlite_url: str, postgresql_url: str) -> None:
+def test_two_databases_give_the_same_answers(sqlite_url: str, migrated_postgresql_url: str) -> None:
     events = [*failed_run(), *running_run(), *usual_runs()]
     answers: list[list[Any]] = []
-    for url in (sqlite_url, postgresql_url):
+    for url in (sqlite_url, migrated_postgresql_url):
         with stored(url) as store, reader(store) as api:
             store.put(*events)
             answers.append([api.get(path) for path in _PATHS])

@@ -23,8 +23,8 @@ def test_rows_are_the_same_for_every_order(sqlite_url: str, name: str, order: st
 
 
 @pytest.mark.parametrize("name", ["airflow3-retry_then_success", "dbt-build_structured", "olpy-unicode_big"])
-def test_rows_are_the_same_on_postgresql(postgresql_url: str, name: str) -> None:
-    check_rows(postgresql_url, name, "doubled and shuffled")
+def test_rows_are_the_same_on_postgresql(migrated_postgresql_url: str, name: str) -> None:
+    check_rows(migrated_postgresql_url, name, "doubled and shuffled")
 
 
 def check_rows(url: str, name: str, order: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
@@ -22,6 +23,7 @@ ALERTS = [alert.name for group in GROUPS for alert in group.alerts]
 BASE = "http://127.0.0.1:9877"
 
 
+@cache
 def links() -> dict[str, str]:
     """The runbook of each alert, as the rules in the repository name it."""
     files = (REPOSITORY / "prometheus" / "rules").glob("*.yml")

@@ -14,6 +14,7 @@ from exporter.domain.errors import ErrorDetail
 from exporter.domain.events import Event, Items
 from exporter.ingest import cloudevents
 from tests.support import sql_views as v
+from tests.support.migrated import migrated
 from tests.support.openlineage import OPENLINEAGE, bodies, told
 from tests.support.reading import Reader
 from tests.support.recordings import recordings
@@ -96,7 +97,7 @@ def of_all_tests() -> list[Event]:
 )
 def shown(request: pytest.FixtureRequest) -> Iterator[Shown]:
     fill: Callable[[], Iterable[Event]] = request.param
-    with stored(request.getfixturevalue("postgresql").create_database()) as store:
+    with stored(request.getfixturevalue("postgresql").create_database(prepared_by=migrated)) as store:
         events = list(fill())
         for start in range(0, len(events), 500):
             store.put(*events[start : start + 500])

@@ -20,6 +20,7 @@ from exporter.domain.identity import event_identity, execution_id
 from exporter.store import schema
 from exporter.store.work import Cache
 from tests.support import model
+from tests.support.migrated import migrated
 from tests.support.stored import Stored, at, micros, stages_of, stored
 
 TABLES = ("executions", "stages", "errors", "events", "execution_search", "pipelines", "components")
@@ -108,7 +109,7 @@ def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     if request.param == "sqlite":
         url = f"sqlite:///{Path(tmp_path_factory.mktemp('model')) / 'exporter.db'}"
     else:
-        url = request.getfixturevalue("postgresql").create_database()
+        url = request.getfixturevalue("postgresql").create_database(prepared_by=migrated)
     with stored(url) as store:
         yield store
 

@@ -16,6 +16,7 @@ import yaml
 
 from tests.support import panels
 from tests.support.boards import Query, boards, chosen, promql, queries, sql
+from tests.support.boards import panels as panels_of
 from tests.support.exporter import Exporter
 from tests.support.paths import REPOSITORY
 from tests.support.postgresql import PostgreSQL
@@ -174,3 +175,22 @@ def test_a_query_answers_from_what_the_demo_did(stack: Stack, query: Query) -> N
     found = any(_answers(stack, query, values) for values in _values(stack, query))
     well = any(f" {title} " in f" {query.place} " for title in EMPTY_WHEN_WELL.get(query.board, ()))
     assert found or well, f"{query.place}: {query.text}"
+
+
+LINES = [
+    (uid, panel) for uid, board in boards().items() for panel in panels_of(board) if panel["type"] == "logs"
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("uid", "panel"), [pytest.param(uid, panel, id=f"{uid} | {panel['title']}") for uid, panel in LINES]
+)
+def test_what_a_log_panel_shows_is_the_line(stack: Stack, uid: str, panel: dict[str, Any]) -> None:
+    """Grafana takes the first text column for it, whatever its name."""
+    (target,) = panel["targets"]
+    query = Query(uid, panel["title"], "sql", target["rawSql"])
+    values = next(iter(_values(stack, query)))
+    answer = stack.history.execute(sql(query.text, values).encode())
+    text = [column.name for column in answer.description or () if column.type_display == "text"]
+    assert text[:2] == ["body", "level"]

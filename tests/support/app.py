@@ -15,6 +15,7 @@ from exporter.store import Store
 from exporter.store.gather import Gatherer
 from exporter.store.limits import Limits
 from exporter.web.app import create_app
+from tests.support.migrated import begun
 
 
 def application(url: str, limits: Limits | None = None, **told: str) -> FastAPI:
@@ -23,7 +24,7 @@ def application(url: str, limits: Limits | None = None, **told: str) -> FastAPI:
     known = settings({"database": url, **told}, {})
     reader = otlp_reader(known, price_file(known, own))
     gatherer = Gatherer(reader, patience=known.orphans_after)
-    store = Store.open(url, limits or limits_of(known), observer=own, gatherer=gatherer)
+    store = Store.open(begun(url), limits or limits_of(known), observer=own, gatherer=gatherer)
     return create_app(known, store, own, reader)
 
 

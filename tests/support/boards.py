@@ -104,7 +104,7 @@ def sql(text: str, values: Mapping[str, str], *, since: str = "1 day") -> str:
     """A query of PostgreSQL with its macros written out, and values for its variables as above."""
     text = re.sub(r"\$__timeFilter\(([^()]*)\)", rf"\1 BETWEEN now() - interval '{since}' AND now()", text)
     text = re.sub(
-        r"\$__timeGroup\(([^(),]*), *\$__interval(?:, *0)?\)",
+        r"\$__timeGroup\(([^(),]*), *\$__interval(?:, *(?:0|NULL))?\)",
         r"to_timestamp(floor(extract(epoch FROM \1) / 60) * 60)",
         text,
     )

@@ -37,6 +37,8 @@ def json_server(answers: Mapping[str, Any]) -> Iterator[JsonServer]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        # Headers and body in one piece: sent apart, the body waits 40 ms for the headers to be acknowledged.
+        wbufsize = -1
 
         def do_GET(self) -> None:
             if told.hang_up:
@@ -77,7 +79,7 @@ def json_server(answers: Mapping[str, Any]) -> Iterator[JsonServer]:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     told.url = f"http://127.0.0.1:{server.server_port}"
     try:

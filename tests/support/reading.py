@@ -10,7 +10,7 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
-from exporter.web import problems
+from exporter.web import paths, problems
 from exporter.web.page import page_router
 from exporter.web.reading import Reading
 from exporter.web.routers import all_routers
@@ -23,6 +23,7 @@ class Reader:
     def __init__(self, store: Stored, now: datetime, **links: str) -> None:
         app = FastAPI()
         problems.install(app)
+        paths.install()
         reading = Reading(store.engine, lambda: now, **links)
         for router in all_routers(reading):
             app.include_router(router)

@@ -42,7 +42,9 @@ class WebRecorder:
         self._requests: list[Request] = []
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler(self._requests.append))
         self.url = f"http://127.0.0.1:{self._server.server_port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
+        )
         self._thread.start()
 
     @staticmethod

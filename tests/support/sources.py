@@ -28,6 +28,7 @@ from exporter.sources.service import Sources, Taken
 from exporter.sources.source import Source, _reader, opened
 from exporter.store import Store, schema
 from exporter.store.limits import Limits
+from tests.support.migrated import begun
 from tests.support.paths import REPOSITORY
 
 STATE = REPOSITORY / "tests" / "state"
@@ -132,7 +133,7 @@ class Reading:
 def reading(url: str, *sources: Source, taken: Taken = list) -> Iterator[Reading]:
     """Sources over a store whose writer runs."""
     own = OwnMetrics(process=False)
-    store = Store.open(url, Limits(), observer=own)
+    store = Store.open(begun(url), Limits(), observer=own)
     store.writer.start()
     try:
         yield Reading(store, sources, own, taken)

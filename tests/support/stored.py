@@ -22,6 +22,7 @@ from exporter.store.limits import Limits
 from exporter.store.migrate import migrate
 from exporter.store.state import ClockState, ComponentState, PipelineState
 from exporter.store.writer import Writer
+from tests.support.migrated import begun
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 _numbers = itertools.count()
@@ -44,7 +45,7 @@ class Stored:
     """A store over a database, with a clock that stands still unless it is set."""
 
     def __init__(self, url: str, limits: Limits | None = None) -> None:
-        self.engine = open_engine(url)
+        self.engine = open_engine(begun(url))
         migrate(self.engine)
         self.limits = limits or Limits()
         self.now = to_micros(NOON)
@@ -61,6 +62,13 @@ class Stored:
         while self.now < end:
             self.now = min(end, self.now + AWAY)
             self.keeper.look()
+
+    def stay_up(self, seconds: float) -> None:
+        """Let the store's clock go on as if a replica had been seen all the while; it looks after itself once."""
+        self.now += round(seconds * SECOND)
+        with self.engine.begin() as connection:
+            connection.execute(schema.clock.update().values(alive_at=self.now))
+        self.keeper.look()
 
     def rows(self, table: Any, *where: Any) -> list[Any]:
         """Rows of a table."""

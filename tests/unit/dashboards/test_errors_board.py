@@ -11,6 +11,7 @@ from dashboards.boards.errors import board
 from exporter.domain import events as e
 from exporter.domain.errors import ErrorDetail
 from exporter.domain.events import Event
+from tests.support.migrated import migrated
 from tests.support.postgresql import PostgreSQL
 from tests.support.stored import event, stored
 from tests.unit.dashboards.shown import Shown, seconds_ago
@@ -38,7 +39,7 @@ def failures() -> Iterator[Event]:
 
 @pytest.fixture(scope="module")
 def shown(postgresql: PostgreSQL) -> Iterator[Shown]:
-    with stored(postgresql.create_database()) as store:
+    with stored(postgresql.create_database(prepared_by=migrated)) as store:
         store.put(*failures())
         yield Shown(store.engine, board())
 

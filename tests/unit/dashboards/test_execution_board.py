@@ -16,6 +16,7 @@ from exporter.domain.errors import ErrorDetail
 from exporter.domain.events import Event
 from exporter.domain.identity import execution_id
 from tests.support.boards import promql
+from tests.support.migrated import migrated
 from tests.support.postgresql import PostgreSQL
 from tests.support.promql import selectors
 from tests.support.runs import FAILED, TRACE, failed_run
@@ -65,7 +66,7 @@ def odd_runs() -> Iterator[Event]:
 
 @pytest.fixture(scope="module")
 def shown(postgresql: PostgreSQL) -> Iterator[Shown]:
-    with stored(postgresql.create_database()) as store:
+    with stored(postgresql.create_database(prepared_by=migrated)) as store:
         store.put(*failed_run(), *odd_runs())
         store.pass_time(7200)
         yield Shown(store.engine, board())

@@ -29,6 +29,11 @@ def test_history_is_told_from_the_latest_day_to_the_earliest(two_days: list[Even
     assert sorted(told, reverse=True) == told
 
 
+def test_counters_do_not_leap_by_what_streams_of_a_week_did(two_days: list[Event]) -> None:
+    assert {"orders-cdc", "product-feed-quality"} <= {text(event, "pipeline") for event in two_days}
+    assert not {event.type for event in two_days} & {"pipeline.stream.measured", "pipeline.records.checked"}
+
+
 def test_an_execution_of_history_is_told_in_one_batch() -> None:
     history = History(all_pipelines(), NOW, DAY)
     batch_of: dict[tuple[str, str], int] = {}
