@@ -37,7 +37,7 @@ def path(client: TestClient) -> str:
     return f"{EXECUTIONS}/{run['id']}"
 
 
-def pages(client: TestClient, **asked: object) -> Iterator[list[dict[str, object]]]:
+def pages(client: TestClient, **asked: str | int) -> Iterator[list[dict[str, object]]]:
     cursor = None
     while True:
         found = client.get(
