@@ -240,7 +240,7 @@ SETTINGS: tuple[Setting, ...] = (
         "llm-emails",
         one_of("keep", "remove"),
         "keep",
-        "whether addresses of people are kept in what language models are told",
+        "whether addresses of people are kept in what programs tell in words",
     ),
     Setting("log-format", one_of("text", "json"), "text", "how log lines are written"),
     Setting(

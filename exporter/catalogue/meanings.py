@@ -24,7 +24,7 @@ MEANINGS: Mapping[type[Struct], Mapping[str, str]] = {
     e.ExecutionState: {
         "kind": "what sort of run it is, to filter by",
         "trigger": "what started it: `schedule`, `manual`, …",
-        "parameters": "what it was started with, kept as it is",
+        "parameters": "what it was started with, kept as it is but for secrets",
         "labels": "facts to find it by; the search reads them as `name=value`",
         "parent": "the run that started this one",
         "heartbeat_seconds": "silence longer than this, of any event, makes the run `lost`",

@@ -70,12 +70,26 @@ def run(arguments: argparse.Namespace) -> int:
         groups = _adjusted(arguments, yaml.safe_load)
         if arguments.folder == "-":
             print(dumped([group for each in groups.values() for group in each]), end="")
-            return 0
-        for name, content in groups.items():
-            print(write(Path(arguments.folder), name, dumped(content)))
+        else:
+            for name, content in groups.items():
+                print(write(Path(arguments.folder), name, dumped(content)))
     except (NotWritten, FileNotFoundError, ValueError) as error:
         return _fail(str(error))
+    _say_what_is_left(arguments)
     return 0
+
+
+def _say_what_is_left(arguments: argparse.Namespace) -> None:
+    """Links that lead to this machine do so on whichever machine an alert is read."""
+    for option, told, here in (
+        ("--grafana-url", arguments.grafana_url, GRAFANA),
+        ("--runbooks-url", arguments.runbooks_url, RUNBOOKS),
+    ):
+        if told == here:
+            print(
+                f"pipeline-exporter rules export: links lead to {here}: {option} changes that",
+                file=sys.stderr,
+            )
 
 
 def _adjusted(arguments: argparse.Namespace, load: Callable[[str], Any]) -> dict[str, list[Json]]:

@@ -143,16 +143,21 @@ def otlp_reader(told: Settings, prices: PriceFile | None) -> otlp.Reader:
     )
 
 
-def _open(told: Settings, own: OwnMetrics, reader: otlp.Reader) -> Store:
-    limits = Limits(
+def limits_of(told: Settings) -> Limits:
+    """What the store may keep, as the settings have it."""
+    return Limits(
         series=told.series_limit,
         lost_after=told.lost_after,
         retention=told.retention,
         max_executions=told.max_executions,
+        emails=told.llm_emails == "remove",
     )
+
+
+def _open(told: Settings, own: OwnMetrics, reader: otlp.Reader) -> Store:
     return Store.open(
         told.database,
-        limits,
+        limits_of(told),
         password=told.database_password,
         queue_limit=told.queue_limit,
         observer=own,

@@ -100,7 +100,7 @@ _RULES: tuple[tuple[Category, re.Pattern[str]], ...] = tuple(
         ),
         (
             Category.CONFIGURATION,
-            r"config|keyerror|missing (argument|parameter|variable)|not set|undefined|no such option",
+            r"config|missing (argument|parameter|variable)|not set|undefined|no such option",
         ),
         (
             Category.DEPENDENCY,

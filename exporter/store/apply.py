@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 from exporter.catalogue.own import EVENTS
 from exporter.domain.clean import without_nul
 from exporter.domain.events import Event, ExecutionPayload
+from exporter.domain.redaction import redacted
 from exporter.domain.spans import Span
 from exporter.domain.times import to_micros
 from exporter.store import schema
@@ -102,7 +103,7 @@ def _take_all(work: Work, events: Sequence[Event]) -> list[bool]:
         fresh.append(is_new)
         if is_new:
             seen.add(event.identity)
-            todo.append((event, id_of(event)))
+            todo.append((redacted(event, emails=work.limits.emails), id_of(event)))
     work.load(todo)
     for event, id_ in todo:
         _take(work, event, id_)

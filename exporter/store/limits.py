@@ -1,4 +1,4 @@
-"""What keeps the store bounded: series, values of labels, patience with silent executions."""
+"""What the store may keep: series, values of labels, silent executions, addresses of people."""
 
 from __future__ import annotations
 
@@ -30,12 +30,14 @@ class Limits:
 
     `lost_after`: silence after which an execution without a heartbeat of its own is lost; None leaves it to the
     pipeline's habit: three times its longest recent success, at least an hour, a day where nothing is known.
+    `emails`: whether addresses of people are taken out of what is kept, as secrets are.
     """
 
     series: int = 200_000
     lost_after: timedelta | None = None
     retention: timedelta = timedelta(days=30)
     max_executions: int | None = None
+    emails: bool = False
 
 
 def lines_of(scope: Scope) -> int:

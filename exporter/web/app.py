@@ -19,6 +19,7 @@ from exporter.sources.service import Sources
 from exporter.store import Store
 from exporter.store.forecasts import active_forecasts
 from exporter.web import problems
+from exporter.web.head import HeadAsGet
 from exporter.web.openapi import complete
 from exporter.web.page import page_router
 from exporter.web.reading import Reading
@@ -48,6 +49,7 @@ def create_app(
 
     app = FastAPI(title="pipeline-exporter", version=__version__, description=DESCRIPTION, lifespan=lifespan)
     problems.install(app)
+    app.add_middleware(HeadAsGet)
     own.queue_depth.set_function(lambda: store.writer.depth)
     own.queue_limit.set(store.writer.queue_limit)
     reading = Reading(

@@ -237,6 +237,17 @@ def test_rules_are_exported_with_other_links_labels_and_exporters(tmp_path: Path
             assert rule["annotations"]["runbook_url"].startswith("https://wiki.example/runbooks/")
 
 
+def test_links_that_lead_to_this_machine_are_told_of(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    grafana = ["--grafana-url", "https://grafana.example"]
+    assert main(["rules", "export", str(tmp_path), *grafana]) == 0
+    told = "pipeline-exporter rules export: links lead to http://localhost:9877/runbooks: --runbooks-url changes that\n"
+    assert capsys.readouterr().err == told
+    assert main(["rules", "export", str(tmp_path), *grafana, "--runbooks-url", "https://runs.example/r"]) == 0
+    assert capsys.readouterr().err == ""
+
+
 def test_rules_are_exported_with_the_links_of_the_generated_ones(tmp_path: Path) -> None:
     assert main(["rules", "export", str(tmp_path)]) == 0
     for path in sorted((REPOSITORY / "prometheus" / "rules").glob("*.yml")):

@@ -42,7 +42,7 @@ def test_an_execution_in_a_list_has_the_documented_shape(api: Reader) -> None:
         "error": {
             "type": "KeyError",
             "message": "KeyError: 'customer'",
-            "category": "configuration",
+            "category": "processing",
             "severity": "error",
             "component": "loader",
             "stage": "load",

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
-from exporter.cli.serve import otlp_reader, price_file
+from exporter.cli.serve import limits_of, otlp_reader, price_file
 from exporter.exposition import OwnMetrics
 from exporter.settings import settings
 from exporter.store import Store
@@ -24,7 +24,7 @@ def application(url: str, limits: Limits | None = None, **told: str) -> FastAPI:
     known = settings({"database": url, **told}, {})
     reader = otlp_reader(known, price_file(known, own))
     gatherer = Gatherer(reader, patience=known.orphans_after)
-    store = Store.open(begun(url), limits or Limits(), observer=own, gatherer=gatherer)
+    store = Store.open(begun(url), limits or limits_of(known), observer=own, gatherer=gatherer)
     return create_app(known, store, own, reader)
 
 

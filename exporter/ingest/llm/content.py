@@ -17,9 +17,9 @@ from msgspec.structs import replace
 
 from exporter.domain.errors import ErrorDetail
 from exporter.domain.events import LlmCalled
+from exporter.domain.secrets import value_without_secrets, without_secrets
 from exporter.domain.spans import Attributes, Span, SpanEvent
 from exporter.ingest.llm.quotes import Quotes, each_text, texts_in
-from exporter.ingest.llm.secrets import REMOVED, names_a_secret, without_secrets
 
 STORE = "store"
 DROP = "drop"
@@ -157,17 +157,17 @@ class Guard:
         return without_secrets(text, emails=self._emails)
 
     def _value(self, value: Any) -> Any:
-        if isinstance(value, str):
-            return self._clean(value)
+        return value_without_secrets(self._plain(value), emails=self._emails)
+
+    def _plain(self, value: Any) -> Any:
+        """A value without prompts and answers, however deep."""
+        if self._store or not isinstance(value, dict | list):
+            return value
         if isinstance(value, list):
-            return [self._value(item) for item in value]
-        if isinstance(value, dict):
-            return {
-                key: REMOVED if isinstance(item, str | list) and names_a_secret(key) else self._value(item)
-                for key, item in value.items()
-                if self._store or key in self._named or not is_content(key)
-            }
-        return value
+            return [self._plain(item) for item in value]
+        return {
+            key: self._plain(item) for key, item in value.items() if key in self._named or not is_content(key)
+        }
 
 
 def _is_loose(key: str, value: Any) -> bool:

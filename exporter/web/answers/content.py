@@ -55,6 +55,26 @@ class ResourceSample:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LogLine:
+    """A line of the log."""
+
+    time: str
+    stage: str | None
+    level: str
+    message: str
+    fields: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Logs:
+    """Lines of the log, the latest first; `next_cursor` asks for those before them."""
+
+    execution: str
+    logs: list[LogLine]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Artifacts:
     """Artifacts in the order of their making, and how many each stage has ("" for none)."""
 
@@ -141,16 +161,16 @@ def sample(event: Happening) -> ResourceSample:
     )
 
 
-def logged(event: Happening) -> dict[str, Any]:
+def logged(event: Happening) -> LogLine:
     """A line of the log as its event told it."""
     body = event.body
-    return {
-        "time": rfc3339(event.time),
-        "stage": body.get("stage"),
-        "level": body.get("level", "info"),
-        "message": body["message"],
-        "fields": body.get("fields"),
-    }
+    return LogLine(
+        time=rfc3339(event.time) or "",
+        stage=body.get("stage"),
+        level=body.get("level", "info"),
+        message=body["message"],
+        fields=body.get("fields"),
+    )
 
 
 def most(samples: Sequence[ResourceSample]) -> dict[str, float | None]:

@@ -11,8 +11,10 @@ from sqlalchemy import Connection
 
 from exporter.domain.status import Status
 from exporter.domain.times import SECOND, to_micros
+from exporter.store.queries import happenings
 from exporter.store.queries.pipelines import named
 from exporter.store.records import Execution
+from exporter.web.answers.content import LOG, LogLine, logged
 from exporter.web.answers.execution import elapsed
 from exporter.web.answers.pipeline import pipeline_summary
 from exporter.web.answers.stage import Stage, StageAttempt
@@ -24,6 +26,9 @@ from exporter.web.wording import span
 
 MOST_ROWS = 500
 """Stages drawn; a page of ten thousand is of no use to anybody."""
+
+MOST_LINES = 300
+"""Lines of the log that are shown, the latest ones."""
 
 _STEPS = (
     0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800,
@@ -72,6 +77,8 @@ class ExecutionPage:
     marks: list[Mark]
     parameters: str
     shows_attempts: bool
+    logs: list[LogLine]
+    logs_cut: bool
 
 
 def execution_page(connection: Connection, reading: Reading, execution: Execution) -> ExecutionPage:
@@ -82,6 +89,7 @@ def execution_page(connection: Connection, reading: Reading, execution: Executio
     usual = None if mine is None else pipeline_summary(mine, now=now).usual_duration
     flat = list(_flat(shown.stages, 0))
     begin, end = _extent(execution, flat, now)
+    lines, before = happenings.latest(connection, execution.id, LOG, MOST_LINES)
     return ExecutionPage(
         now=now,
         execution=shown,
@@ -93,6 +101,8 @@ def execution_page(connection: Connection, reading: Reading, execution: Executio
         marks=_marks((end - begin) / SECOND),
         parameters=msgspec.json.format(msgspec.json.encode(shown.parameters), indent=2).decode(),
         shows_attempts=len(shown.attempts) > 1,
+        logs=[logged(line) for line in reversed(lines)],
+        logs_cut=before is not None,
     )
 
 

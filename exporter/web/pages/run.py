@@ -54,6 +54,7 @@ def run(execution: Execution, summary: ExecutionSummary, usual: UsualDuration | 
     """A line for an execution."""
     gone = elapsed(execution, now)
     error = summary.error
+    line = None if error is None else first_line(error.message)
     return Run(
         id=execution.id,
         external_id=execution.external_id,
@@ -73,8 +74,8 @@ def run(execution: Execution, summary: ExecutionSummary, usual: UsualDuration | 
         duration=summary.duration_seconds,
         usual=None if usual is None else usual.median_seconds,
         late_by=_late(gone, usual) if execution.active else None,
-        error_type=None if error is None else error.type,
-        error_line=None if error is None else first_line(error.message),
+        error_type=None if error is None or (line or "").startswith(error.type or "") else error.type,
+        error_line=line,
         error_stage=None if error is None else error.stage,
     )
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import Annotated, Any
+from collections.abc import Callable, Iterator
+from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Query, Response
 from fastapi.responses import StreamingResponse
@@ -31,7 +31,7 @@ from exporter.web.answers.execution import (
 )
 from exporter.web.answers.stage import Stages, Timeline, bars, stages
 from exporter.web.answers.whole import MOST_STAGES, WholeExecution, export, stage_page, whole
-from exporter.web.parameters import ExecutionFilters, ExecutionId, Paged, Text, order_of, position
+from exporter.web.parameters import ExecutionFilters, ExecutionId, Limit, Paged, Text, order_of, position
 from exporter.web.problems import NOT_FOUND, UNDERSTOOD_BUT_WRONG, bad_parameter, unknown
 from exporter.web.reading import Reading
 
@@ -42,6 +42,7 @@ MOST_BARS = 10_000
 
 ACTIVE_STATUSES = tuple(status for status in Status if status in ACTIVE)
 
+Read = TypeVar("Read")
 Stage = Annotated[Text | None, Query(description="only of this stage")]
 
 
@@ -51,6 +52,7 @@ def router(reading: Reading) -> APIRouter:
     _lists(routes, reading)
     _one(routes, reading)
     _parts(routes, reading)
+    _logs(routes, reading)
     return routes
 
 
@@ -119,7 +121,7 @@ def _one(routes: APIRouter, reading: Reading) -> None:
         ] = MOST_STAGES,
         cursor: Annotated[Text | None, Query()] = None,
     ) -> Response:
-        after = _place(cursor)
+        after = _read_cursor(cursor, Place.of_cursor)
         with engine.reading(reading.engine) as connection:
             execution = found(connection, id_)
             instances, declared, following = stage_page(connection, execution, after, limit)
@@ -164,11 +166,11 @@ def _one(routes: APIRouter, reading: Reading) -> None:
         return StreamingResponse(pieces(), media_type="application/json", headers=headers)
 
 
-def _place(cursor: str | None) -> Place | None:
+def _read_cursor(cursor: str | None, read: Callable[[str], Read]) -> Read | None:
     if cursor is None:
         return None
     try:
-        return Place.of_cursor(cursor)
+        return read(cursor)
     except BadCursor as error:
         raise bad_parameter("cursor", str(error)) from error
 
@@ -202,6 +204,30 @@ def _parts(routes: APIRouter, reading: Reading) -> None:
     def read_resources(id_: ExecutionId, stage: Stage = None) -> Response:
         rows, cut = _collect(reading, id_, c.SAMPLE, stage, c.sample)
         return answer(c.Resources(execution=id_, resources=rows, most=c.most(rows), truncated=cut))
+
+
+def _logs(routes: APIRouter, reading: Reading) -> None:
+    @routes.get(
+        "/{id}/logs", summary="Its log, the latest lines first", response_model=c.Logs, responses=NOT_FOUND
+    )
+    def read_logs(
+        id_: ExecutionId,
+        stage: Stage = None,
+        limit: Annotated[Limit, Query()] = 100,
+        cursor: Annotated[Text | None, Query()] = None,
+    ) -> Response:
+        before = _read_cursor(cursor, happenings.Place.of_cursor)
+        with engine.reading(reading.engine) as connection:
+            execution = found(connection, id_)
+            lines, following = happenings.latest(
+                connection, execution.id, c.LOG, limit, before=before, stage=stage
+            )
+        page = c.Logs(
+            execution=execution.id,
+            logs=[c.logged(each) for each in lines],
+            next_cursor=None if following is None else following.cursor,
+        )
+        return answer(page)
 
 
 def _collect(reading: Reading, id_: str, type_: str, stage: str | None, make: Any) -> tuple[list[Any], bool]:

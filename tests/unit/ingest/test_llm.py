@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from exporter.domain.events import LlmCalled
+from exporter.domain.secrets import REMOVED, without_secrets
 from exporter.ingest.llm import prices
-from exporter.ingest.llm.secrets import REMOVED, without_secrets
 from exporter.ingest.otlp import Reader
 from exporter.ingest.yaml_files import BadFile
 from tests.support.otlp import batches, gathered, put_all, span

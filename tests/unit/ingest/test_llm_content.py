@@ -9,10 +9,10 @@ import pytest
 
 from exporter.domain.errors import ErrorDetail
 from exporter.domain.events import LlmCalled
+from exporter.domain.secrets import REMOVED
 from exporter.domain.spans import SpanEvent
 from exporter.ingest.llm.content import Guard
 from exporter.ingest.llm.quotes import REMOVED as QUOTED
-from exporter.ingest.llm.secrets import REMOVED
 from exporter.ingest.otlp import Reader, mapping
 from tests.support.otlp import gathered, span
 
