@@ -44,6 +44,7 @@ def worked(programs: Programs, source: str) -> str:
 
 
 INTERRUPTED = """
+import time
 from exporter.client import pipeline
 print("running", flush=True)
 with pipeline("interrupted", sample_seconds=0.2) as execution:
@@ -53,6 +54,7 @@ with pipeline("interrupted", sample_seconds=0.2) as execution:
             stage.log("a line")
             with stage.stage("inner"): pass
         number += 1
+        if number % 20 == 0: time.sleep(0.003)
 """
 
 
@@ -68,7 +70,7 @@ def test_whenever_ctrl_c_comes_the_run_and_its_stages_are_told_as_cancelled(
         program.send_signal(signal.SIGINT)
         program.communicate(timeout=60)
     ran(
-        programs, "from exporter.client import pipeline, flush\nwith pipeline('next'): pass\nassert flush(20)"
+        programs, "from exporter.client import pipeline, flush\nwith pipeline('next'): pass\nassert flush(60)"
     )
     found = ended(exporter, "interrupted", 8)
     assert {each["status"] for each in found} == {"cancelled"}
