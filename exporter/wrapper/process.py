@@ -76,25 +76,20 @@ class Command:
 
     def run(self, most_lines: int) -> Outcome:
         """Run it to its end."""
-        if (asked := self._signals.asked) is not None:
-            return Outcome(128 + asked, asked=asked)
         kills = memory.kills()
         output = Output(self._signals)
-        try:
-            process = subprocess.Popen(
-                self._words,
-                env=self._environ,
-                process_group=None if self._at_terminal else 0,
-                stdout=output.arguments.get("stdout"),
-                stderr=output.arguments.get("stderr"),
-            )
-        except (OSError, ValueError) as error:
-            output.close()
-            return _not_started(error)
-        self._pid = process.pid
-        self._signals.receiver = self._pass_on
-        if self._signals.asked is not None:
-            self._send(self._signals.asked)  # it came while the command was being started
+        # The command may run, and be meant by a signal, before this process knows its pid.
+        with self._signals.held():
+            try:
+                if (asked := self._signals.asked) is not None:
+                    output.close()
+                    return Outcome(128 + asked, asked=asked)
+                process = self._start(output)
+            except (OSError, ValueError) as error:
+                output.close()
+                return _not_started(error)
+            self._pid = process.pid
+            self._signals.receiver = self._pass_on
         if self._held is not None:
             self._held.names(process.pid)
         output.started()
@@ -108,6 +103,15 @@ class Command:
                 timer.cancel()
         process.returncode = os.waitstatus_to_exitcode(self._status or 0)  # else Popen would wait for it
         return self._outcome(process.returncode, kills, output.lines(most_lines))
+
+    def _start(self, output: Output) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            self._words,
+            env=self._environ,
+            process_group=None if self._at_terminal else 0,
+            stdout=output.arguments.get("stdout"),
+            stderr=output.arguments.get("stderr"),
+        )
 
     def _outcome(self, status: int, kills: int | None, lines: list[tuple[str, str]]) -> Outcome:
         after = memory.kills()

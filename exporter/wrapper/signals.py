@@ -6,7 +6,8 @@ import os
 import select
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType, TracebackType
 
 ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
@@ -37,6 +38,7 @@ class Signals:
         self.receiver: Callable[[int], None] | None = None
         self.read_end, self._write_end = os.pipe()
         self._handled: list[int] = []
+        self._late: list[int] | None = None
 
     def __enter__(self) -> Signals:
         for end in (self.read_end, self._write_end):
@@ -67,6 +69,17 @@ class Signals:
         for number in self._handled:
             signal.signal(number, signal.SIG_DFL)
 
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """What comes meanwhile is done at the end, in its order."""
+        self._late = []
+        try:
+            yield
+        finally:
+            late, self._late = self._late, None
+            for number in late:
+                self._handle(number, None)
+
     def wait(self, seconds: float) -> None:
         """Wait; less if the wrapper is told to end."""
         until = time.monotonic() + seconds
@@ -82,6 +95,9 @@ class Signals:
             return
 
     def _handle(self, number: int, _frame: FrameType | None) -> None:
+        if self._late is not None:
+            self._late.append(number)
+            return
         if number in ENDING:
             self.asked = number
         if self.receiver is not None:

@@ -81,7 +81,16 @@ def test_all_signals_that_mean_something_to_a_program_are_passed_on(programs: Pr
         assert process.wait(60) == 128 + signal.SIGTERM
 
 
-FOREVER = ["sh", "-c", "echo $$; while :; do sleep 0.05; done"]
+def test_a_signal_is_passed_on_from_the_commands_first_moment(programs: Programs) -> None:
+    script = "trap 'exit 3' USR1; kill -USR1 $PPID; while :; do sleep 0.05; done"
+    for _ in range(5):
+        assert programs.command(["sh", "-c", script]).returncode == 3
+
+
+# A shell that is stopped while it starts a program waits for that and is not shown as stopped.
+FOREVER = [
+    sys.executable, "-c", "import os, time\nprint(os.getpid(), flush=True)\nwhile True: time.sleep(0.02)"
+]  # fmt: skip
 
 
 def test_a_stop_stops_the_command_and_the_wrapper_until_they_are_to_go_on(programs: Programs) -> None:
