@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from exporter.sources.batch import Away
+from exporter.sources.expressions import paths_in
 from exporter.sources.fields import kind_of
 from exporter.sources.mapping import Emit, Expression, GraphMap, Quiet, Read, Value
 from exporter.sources.paths import placeholders, steps_of
@@ -92,7 +93,7 @@ def _of_value(value: Value, place: str, columns: Collection[str], *, is_row: boo
     if isinstance(value, str):
         yield from _of_path(value, place, columns, is_row=is_row)
         return
-    for pointer, path in _paths_in(value):
+    for pointer, path in paths_in(value):
         yield from _of_path(path, f"{place}{pointer}", columns, is_row=is_row)
     if value.lookup is not None:
         yield from _of_path(value.lookup.list, f"{place}/lookup/list", columns, is_row=is_row)
@@ -109,17 +110,6 @@ def _of_value(value: Value, place: str, columns: Collection[str], *, is_row: boo
     ]
     if all(several):
         yield from (found[0] for found in several)
-
-
-def _paths_in(value: Expression) -> Iterator[tuple[str, str]]:
-    """Paths that an expression begins at its own record, and the pointers to them."""
-    for name in ("path", "latest", "earliest", "nth"):
-        path = getattr(value, name)
-        if path is not None:
-            yield f"/{name}", path
-    yield from (("/format", path) for path in placeholders(value.format or ""))
-    yield from ((f"/newest/{word}", path) for word, path in (value.newest or {}).items())
-    yield from ((f"/has/{position}", path) for position, path in enumerate(value.has or ()))
 
 
 def _of_path(path: str, place: str, columns: Collection[str], *, is_row: bool = True) -> Iterator[Missed]:

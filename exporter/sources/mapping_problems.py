@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 
 from exporter.domain.status import status_of_word
+from exporter.sources.expressions import paths_in
 from exporter.sources.mapping import EVENTS, Document, Emit, Expression, GraphMap, Mapping, Read, Value
 from exporter.sources.paths import BadPath, placeholders, steps_of
 
@@ -184,22 +185,16 @@ def _expression_problems(value: Value, place: str) -> Iterator[Problem]:
     if len(origins) != 1:
         yield Problem(place, f"expected exactly one of {', '.join(_ORIGINS)}")
         return
-    for key, path in _paths_in(value):
+    for key, path in paths_in(value):
         yield from _path_problems(path, f"{place}{key}")
+    if value.lookup is not None:
+        for name in ("list", "key", "value"):
+            yield from _path_problems(getattr(value.lookup, name), f"{place}/lookup/{name}")
     for name in ("first", "join"):
         for position, inner in enumerate(getattr(value, name) or ()):
             yield from _expression_problems(inner, f"{place}/{name}/{position}")
     if value.match is not None:
         yield from _pattern_problems(value.match, f"{place}/match", groups=1)
-
-
-def _paths_in(value: Expression) -> Iterator[tuple[str, str | None]]:
-    for name in ("path", "latest", "earliest", "nth"):
-        yield f"/{name}", getattr(value, name)
-    yield from (("/format", path) for path in placeholders(value.format or ""))
-    yield from (("", path) for path in (*(value.newest or {}).values(), *(value.has or ())))
-    if value.lookup is not None:
-        yield from ((f"/lookup/{name}", getattr(value.lookup, name)) for name in ("list", "key", "value"))
 
 
 def _pattern_problems(pattern: str, place: str, groups: int | None = None) -> Iterator[Problem]:
