@@ -77,13 +77,12 @@ class Command:
     def run(self, most_lines: int) -> Outcome:
         """Run it to its end."""
         kills = memory.kills()
-        output = Output(self._signals)
         # The command may run, and be meant by a signal, before this process knows its pid.
         with self._signals.held():
+            if (asked := self._signals.asked) is not None:
+                return Outcome(128 + asked, asked=asked)
+            output = Output(self._signals)
             try:
-                if (asked := self._signals.asked) is not None:
-                    output.close()
-                    return Outcome(128 + asked, asked=asked)
                 process = self._start(output)
             except (OSError, ValueError) as error:
                 output.close()
