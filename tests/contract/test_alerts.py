@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from alerting.__main__ import main
-from alerting.alert import Alert, AlertGroup
+from alerting.alert import SCOPES, Alert, AlertGroup
 from alerting.catalogue import ALERTS, GROUPS
 from alerting.document import DOCUMENT, PARTS
 from alerting.rules import Options, files
@@ -233,6 +233,19 @@ def test_thresholds_named_are_those_asked_for(alert: Alert) -> None:
 def test_every_threshold_belongs_to_an_alert() -> None:
     used = {threshold.name for alert in ALERTS for threshold in alert.thresholds}
     assert used == {threshold.name for threshold in THRESHOLDS} - {"enabled"}
+
+
+def seconds(duration: str) -> int:
+    """Of one number and unit, as rules write them."""
+    return int(duration[:-1]) * {"s": 1, "m": 60, "h": 3600}[duration[-1]]
+
+
+def test_what_a_failing_pipeline_explains_waits_until_the_pipeline_was_looked_at() -> None:
+    """Files of rules are evaluated at different moments: without patience a stage's alert overtakes its pipeline's."""
+    prometheus = yaml.safe_load((REPOSITORY / "prometheus" / "prometheus.yml").read_text())
+    evaluated = seconds(prometheus["global"]["evaluation_interval"])
+    (explained,) = [group.alerts for group in GROUPS if SCOPES[group.name] == "stage"]
+    assert [alert.name for alert in explained if seconds(alert.for_) < 2 * evaluated] == []
 
 
 def test_every_metric_that_a_counter_is_recorded_of_is_named_a_total() -> None:

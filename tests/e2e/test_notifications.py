@@ -1,7 +1,8 @@
 """From an event to a message: a real exporter, Prometheus with the stack's rules, Alertmanager with its configuration.
 
 The message must come, must be one, must say when it is over, and what it explains must stay silent. Rules and groups
-are as in the stack, only without patience. Slack, Teams, PagerDuty and webhooks are one recording server, mail another.
+are as in the stack, only with seconds for its minutes. Slack, Teams, PagerDuty and webhooks are one recording server,
+mail another.
 """
 
 from __future__ import annotations

@@ -58,14 +58,18 @@ def as_installed(configuration: Json) -> Json:
 
 
 def hasty_rules(folder: Path) -> Path:
-    """The rules of the stack, evaluated each second and without patience; conditions, labels and texts as they are."""
+    """The rules of the stack, evaluated each second, with seconds for minutes; conditions, labels and texts as they are.
+
+    What waits in the stack waits here too: an alert that another one explains must not overtake it.
+    """
     groups: list[Json] = []
     for file in sorted(RULES.glob("*.yml")):
         groups += yaml.safe_load(file.read_text())["groups"]
     for group in groups:
         group["interval"] = "1s"
         for rule in group["rules"]:
-            rule.pop("for", None)
+            if "for" in rule:
+                rule["for"] = "3s"
             if "keep_firing_for" in rule:
                 rule["keep_firing_for"] = "5s"
     path = folder / "rules.yml"
