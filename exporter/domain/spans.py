@@ -6,6 +6,7 @@ where they belong (`exporter.store.gather`), and only then told as events.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from msgspec import Struct, field
@@ -105,13 +106,48 @@ class Tally(Struct, frozen=True):
     quiet_failure: bool = False
 
 
+LATE = 50_000
+"""Microseconds by which the instrument that reads the end of a stream first may close its span last."""
+
+
+class Call(Struct, frozen=True, omit_defaults=True):
+    """A call of a language model, as far as it takes to know it again. Times in microseconds.
+
+    `response`: the provider's id of the answer, None if it is not told.
+    """
+
+    scope: str
+    model: str
+    start: int
+    end: int
+    response: str | None = None
+
+    def is_same_as(self, other: Call) -> bool:
+        """Whether two instruments tell of one call: what wraps a client is at work for as long as the client is.
+
+        Calls side by side that one instrument tells are never the same.
+        """
+        if self.scope == other.scope or self.model != other.model:
+            return False
+        if self.response is not None and other.response is not None and self.response != other.response:
+            return False
+        return self._encloses(other) or other._encloses(self)
+
+    def _encloses(self, other: Call) -> bool:
+        return self.start <= other.start < max(self.end, self.start + 1) and other.end <= self.end + LATE
+
+
 class Reading(Struct, frozen=True):
-    """What a span means: its place and what it tells. `whole`: no other span can change that."""
+    """What a span means: its place and what it tells. `whole`: no other span can change that.
+
+    `call`: what it is known by if it is a call of a language model that counts.
+    """
 
     place: Place
     moments: list[Moment]
     whole: bool = False
     tally: Tally | None = None
+    call: Call | None = None
 
 
 class Interpreter(Protocol):
@@ -124,6 +160,10 @@ class Interpreter(Protocol):
 
         `orphan`: waiting is over, `parent` is the best that is known. `child`: place of one of its children.
         """
+        ...
+
+    def filled(self, span: Span, reading: Reading, within: Sequence[Span]) -> Reading:
+        """The reading of a call with figures that it lacks, as spans within it tell them."""
         ...
 
     def events(self, span: Span, reading: Reading) -> list[Event]:

@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, and_, delete, func, select, update
 
 from exporter.domain.events import Event, ExecutionFinished, StagePayload
 from exporter.domain.identity import event_identity, execution_id
-from exporter.domain.spans import HOST, Interpreter, Place, Reading, Span
+from exporter.domain.spans import HOST, Call, Interpreter, Place, Reading, Span
 from exporter.domain.status import Status
 from exporter.domain.times import SECOND, from_micros
 from exporter.store import schema
@@ -41,16 +41,26 @@ STEP = 200
 AT_ONCE = 2000
 """Spans told in one transaction, so that nobody waits long for it; the keeper tells the rest."""
 
+LONGEST_CALL = 600 * SECOND
+"""Microseconds of a call of a language model at the most, when another that tells the same is looked for."""
+
+GENERATIONS = 4
+"""Generations of spans within a call that may tell of it."""
+
 DEEPEST = 256
 """Generations of spans looked through at once; a cycle has no end."""
 
 
-class Told(Struct, frozen=True):
-    """What was made of a span: its place, the events' identities, and the attempts of the stage that they are about."""
+class Told(Struct, frozen=True, omit_defaults=True):
+    """What was made of a span: its place, the events' identities, and the attempts of the stage that they are about.
+
+    `call`: the call of a language model that was counted.
+    """
 
     place: Place
     identities: list[bytes] = field(default_factory=list)
     attempts: list[str] = field(default_factory=list)
+    call: Call | None = None
 
 
 class SpanRow(Struct):
@@ -154,6 +164,7 @@ class _Gathering:
         self.runs: dict[str, Run] = {}
         self.roots: dict[bytes, Place | None] = {}
         self.hosts: dict[bytes, Host | None] = {}
+        self.beside: dict[bytes, int] = {}
         self.events: list[Event] = []
         self.telling: dict[tuple[bytes, int], list[Event]] = {}
         self.retold: set[str] = set()
@@ -297,8 +308,50 @@ class _Gathering:
             reading = interpreter.read(row.span, None, orphan=orphan, child=child)
         if reading is None:
             return False
+        if reading.call is not None and (row.told is None or row.told.call is None):
+            reading = self._once(row, reading, reading.call)
         certain = reading.whole or hosted or (above is not None and above.state == SETTLED)
         return self._tell(row, reading, SETTLED if certain else PROVISIONAL)
+
+    def _once(self, row: SpanRow, reading: Reading, call: Call) -> Reading:
+        """A call that another instrument told counts no more; what it lacks, the spans within it may tell."""
+        assert row.span is not None
+        told = (one.told.call for one in self._beside(row) if one is not row and one.told is not None)
+        if any(other is not None and call.is_same_as(other) for other in told):
+            return Reading(reading.place, [], whole=reading.whole)
+        return self.gatherer.interpreter.filled(row.span, reading, self._within(row))
+
+    def _beside(self, row: SpanRow) -> list[SpanRow]:
+        """Spans below the same parent that may have been at work meanwhile."""
+        if not row.parent_key:
+            return []
+        since = row.started - LONGEST_CALL
+        if since < self.beside.get(row.parent_key, row.started):
+            # Further back than this call needs, for those before it in the same request.
+            self.beside[row.parent_key] = since - LONGEST_CALL
+            table = schema.spans
+            which = and_(
+                table.c.parent_key == row.parent_key,
+                table.c.state != HELD,
+                table.c.started >= since - LONGEST_CALL,
+            )
+            for values in self.work.connection.execute(select(table).where(which)):
+                self._take(tuple(values))
+        return self.below.get(row.parent_key, [])
+
+    def _within(self, row: SpanRow) -> list[Span]:
+        """Spans within a call that wait for it."""
+        found: list[Span] = []
+        keys = [row.key]
+        for _ in range(GENERATIONS):
+            for values in select_in(self.work.connection, schema.spans, "parent_key", keys):
+                self._take(values)
+            spans = [one.span for key in keys for one in self.below.get(key, ()) if one.span is not None]
+            if not spans or len(found) > STEP:
+                break
+            found += spans
+            keys = [span.key for span in spans]
+        return found
 
     def _host_of(self, trace: bytes) -> Host | None:
         """The run, told by another way in, that a trace belongs to."""
@@ -344,6 +397,7 @@ class _Gathering:
             place,
             [event.identity for event in events],
             sorted({key for event in events if (key := _attempt_key(event)) is not None}),
+            reading.call,
         )
         same = old is not None and old.place == place
         if same and row.state == state:
@@ -370,7 +424,7 @@ class _Gathering:
         if old.place == place and row.state == state:
             return False
         row.execution_id = _execution_id(place) if events else None
-        row.told = Told(place, old.identities)
+        row.told = Told(place, old.identities, call=old.call)
         row.state, row.due_at, row.dirty = state, None, True
         if state == SETTLED:
             row.span = None

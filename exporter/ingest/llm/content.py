@@ -32,6 +32,7 @@ _CONTENT = re.compile(
     r"|embedding\.(?:embeddings|text|vector)|retrieval\.documents|reranker\.(?:input|output)_documents|reranker\.query"
     r"|tool\.(?:parameters|json_schema)|tool_call\.function\.arguments|message\.content|document\.content"
     r"|(?:pydantic_ai\.)?all_messages|all_messages_events|final_result|events$|tool_arguments|tool_response"
+    r"|langfuse\.(?:observation|trace)\.(?:input|output|metadata|model\.parameters)"
     r"|(?:system|user|assistant|tool)\.message|request_data|response_data|prompt$|completion$|content$)"
 )
 _CONTENT_EVENT = re.compile(
@@ -39,7 +40,8 @@ _CONTENT_EVENT = re.compile(
 )
 
 _OF_MODELS = re.compile(
-    r"^(?:gen_ai|llm|openinference|traceloop|embedding|reranker|retrieval|pydantic_ai|langsmith|ai|tool_call)\."
+    r"^(?:gen_ai|llm|openinference|traceloop|embedding|reranker|retrieval|pydantic_ai|langfuse|langsmith|ai"
+    r"|tool_call)\."
     r"|^(?:input|output)\.(?:value|mime_type)$"
 )
 _PLAIN = re.compile(
@@ -48,6 +50,8 @@ _PLAIN = re.compile(
     r"|conversation\.id|data_source\.id|openai\.)"
     r"|llm\.(?:system$|provider|model_name|request\.(?:type|model)|response\.model|token_count\.|usage\.|cost\.)"
     r"|openinference\.span\.kind|(?:embedding|reranker)\.model_name|tool\.name$"
+    r"|langfuse\.(?:observation\.(?:type|level|model\.name|usage_details|cost_details|completion_start_time)"
+    r"|trace\.name|environment|release|version)$|logfire\.(?:span_type|msg_template)$"
     r"|traceloop\.(?:span\.kind|workflow\.name|entity\.(?:name|path|version))"
     r"|(?:error|exception|service|deployment|server|network|thread|code|telemetry|process|host|k8s|container|cloud|otel"
     r"|cicd|vcs|airflow|prefect|dagster|celery|(?:session|user)\.id|http\.(?:method|route|status_code)"

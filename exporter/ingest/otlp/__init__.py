@@ -6,7 +6,7 @@ A request is decoded into spans (`wire`), which the store keeps until it is know
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from hashlib import blake2b
 
 import msgspec
@@ -21,11 +21,14 @@ from exporter.ingest.llm.calls import Calls
 from exporter.ingest.llm.prices import PriceList
 from exporter.ingest.otlp import (
     airflow,
+    calls_within,
     celery,
     cicd,
     dagster,
     genai,
     generic,
+    langfuse,
+    logfire,
     mapping,
     metaflow,
     prefect,
@@ -72,7 +75,8 @@ class Reader:
 
     def kept(self, spans: list[Span]) -> list[Span]:
         """The spans that tell of pipelines, without what must not be kept."""
-        return self._guard.spans([span for span in spans if not prefect.is_noise(span)])
+        taken = self._guard.spans([span for span in spans if not prefect.is_noise(span)])
+        return [logfire.spoken(langfuse.spoken(span)) for span in taken]
 
     def read(
         self, span: Span, parent: Place | None, *, orphan: bool = False, child: Place | None = None
@@ -95,6 +99,10 @@ class Reader:
             return metaflow.read(span, parent, orphan=orphan, child=child)
         claimed = next((read for claims, read in _DIALECTS if claims(span)), generic.read)
         return claimed(span, parent, orphan=orphan)
+
+    def filled(self, span: Span, reading: Reading, within: Sequence[Span]) -> Reading:
+        """The reading of a call with the tokens, cost and first token of the calls within it that it does not tell."""
+        return calls_within.filled(span, reading, within)
 
     def events(self, span: Span, reading: Reading) -> list[Event]:
         """The domain events of a reading. Their identities follow from the span and what is told of it."""

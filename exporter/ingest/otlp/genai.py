@@ -13,13 +13,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
 from msgspec.structs import replace
 
 from exporter.domain.events import LlmCalled
-from exporter.domain.spans import Moment, Place, Reading, Span
+from exporter.domain.spans import Call, Moment, Place, Reading, Span
 from exporter.domain.times import SECOND
-from exporter.ingest.otlp import generic, parts
+from exporter.ingest.otlp import generic, langfuse, logfire, parts, usage
 
 TRACELOOP = "traceloop"
 _OPERATIONS = {
@@ -37,7 +36,9 @@ _FIRST_TOKEN = ("First Token Stream Event", "gen_ai.content.completion.chunk")
 
 def is_call(span: Span) -> bool:
     """Whether a span is one call of a language model."""
-    return operation(span) is not None and model(span) is not None
+    if operation(span) is None or logfire.is_opening(span):
+        return False
+    return model(span) is not None or "openinference.span.kind" in span.attributes
 
 
 def operation(span: Span) -> str | None:
@@ -66,14 +67,9 @@ def model(span: Span) -> str | None:
 
 
 def _invocation(about: dict[str, Any]) -> dict[str, Any]:
-    told = about.get("llm.invocation_parameters") or about.get("embedding.invocation_parameters")
-    if not isinstance(told, str):
-        return {}
-    try:
-        found = msgspec.json.decode(told)
-    except (msgspec.DecodeError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}
+    return usage.decoded(
+        about.get("llm.invocation_parameters") or about.get("embedding.invocation_parameters")
+    )
 
 
 def read_call(span: Span, parent: Place | None, *, orphan: bool) -> Reading | None:
@@ -89,7 +85,19 @@ def read_call(span: Span, parent: Place | None, *, orphan: bool) -> Reading | No
         # Without a root, each call is a trace of its own, and no execution.
         parent = replace(generic.of_trace(span), execution=None)
     place = replace(parent, call=True)
-    return Reading(place, [Moment(span.end, called(span, parent))], whole=not span.parent)
+    moment = Moment(span.end, called(span, parent))
+    return Reading(place, [moment], whole=not span.parent, call=known_by(span))
+
+
+def known_by(span: Span) -> Call:
+    """What a call is known by, should another instrument tell of it as well."""
+    return Call(
+        scope=span.scope,
+        model=(model(span) or "").rpartition("/")[2].lower(),
+        start=span.start,
+        end=span.end,
+        response=_word(span.attributes, "gen_ai.response.id", "llm.response.id"),
+    )
 
 
 def called(span: Span, parent: Place) -> LlmCalled:
@@ -123,12 +131,12 @@ def called(span: Span, parent: Place) -> LlmCalled:
             about, "gen_ai.usage.reasoning_tokens", "gen_ai.usage.reasoning.output_tokens",
             "llm.token_count.completion_details.reasoning", "gen_ai.usage.details.reasoning_tokens",
         ),
-        duration_seconds=max(0, span.end - span.start) / SECOND,
+        duration_seconds=logfire.seconds(span) or max(0, span.end - span.start) / SECOND,
         time_to_first_token_seconds=_first_token(span),
         cost_usd=_cost(about),
         error=parts.error(replace(span, failed=True)) if failed else None,
-        prompt=_content(about, "gen_ai.input.messages", "input.value", "gen_ai.prompt", "llm.prompts"),
-        response=_content(about, "gen_ai.output.messages", "output.value", "gen_ai.completion"),
+        prompt=_content(about, "gen_ai.input.messages", "input.value", "gen_ai.prompt", "llm.prompts", langfuse.INPUT),
+        response=_content(about, "gen_ai.output.messages", "output.value", "gen_ai.completion", langfuse.OUTPUT),
         template=_content(about, "llm.prompt_template.template"),
     )  # fmt: skip
 
@@ -151,7 +159,7 @@ def _content(about: dict[str, Any], *keys: str) -> str | None:
 
 
 def _cost(about: dict[str, Any]) -> float | None:
-    for key in ("llm.cost.total", "gen_ai.usage.cost", "operation.cost"):
+    for key in ("llm.cost.total", "gen_ai.usage.cost", "gen_ai.cost.total_cost", "operation.cost"):
         told = parts.amount(about.get(key))
         if told is not None:
             return told

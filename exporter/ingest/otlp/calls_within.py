@@ -1,0 +1,92 @@
+"""Calls within a call of a language model: the same one, told by a framework and by what it is built on.
+
+The outer one counts, as it is what the program asked for. Frameworks tell less than clients, so what it lacks is taken
+from those within it: of several, as of a framework that tries again, the tokens and costs are added up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from msgspec.structs import replace
+
+from exporter.domain.events import LlmCalled
+from exporter.domain.spans import Call, Moment, Place, Reading, Span
+from exporter.domain.times import SECOND
+from exporter.ingest.otlp import genai
+
+
+def filled(span: Span, reading: Reading, within: Sequence[Span]) -> Reading:
+    """The reading of a call with what it lacks and calls within it tell."""
+    if not within:
+        return reading
+    below: dict[str, list[Span]] = {}
+    for one in within:
+        below.setdefault(one.parent, []).append(one)
+    moments = [
+        Moment(moment.time, _completed(span, moment.payload, reading.place, below))
+        if isinstance(moment.payload, LlmCalled)
+        else moment
+        for moment in reading.moments
+    ]
+    return replace(reading, moments=moments)
+
+
+def _completed(span: Span, call: LlmCalled, place: Place, below: dict[str, list[Span]]) -> LlmCalled:
+    inner = [(one, _completed(one, genai.called(one, place), place, below)) for one in _distinct(span, below)]
+    if not inner:
+        return call
+    first = min(
+        (
+            (one.start - span.start) / SECOND + told.time_to_first_token_seconds
+            for one, told in inner
+            if told.time_to_first_token_seconds is not None
+        ),
+        default=None,
+    )
+    if call.time_to_first_token_seconds is None and first is not None and first >= 0:
+        call = replace(call, time_to_first_token_seconds=first)
+    told = [each for _, each in inner]
+    if call.provider == "unknown":
+        call = replace(call, provider=told[0].provider)
+    if call.input_tokens is None and call.output_tokens is None:
+        call = replace(
+            call,
+            input_tokens=_sum(one.input_tokens for one in told),
+            output_tokens=_sum(one.output_tokens for one in told),
+        )
+    return replace(
+        call,
+        cached_tokens=_unless(call.cached_tokens, (one.cached_tokens for one in told)),
+        reasoning_tokens=_unless(call.reasoning_tokens, (one.reasoning_tokens for one in told)),
+        cost_usd=call.cost_usd if call.cost_usd is not None else _total(one.cost_usd for one in told),
+    )
+
+
+def _distinct(span: Span, below: dict[str, list[Span]]) -> list[Span]:
+    """The uppermost calls within a span, each once."""
+    found: list[tuple[Span, Call]] = []
+    waiting = list(below.get(span.id, ()))
+    while waiting:
+        one = waiting.pop(0)
+        if not genai.is_call(one):
+            waiting += below.get(one.id, ())
+            continue
+        known = genai.known_by(one)
+        if not any(known.is_same_as(other) for _, other in found):
+            found.append((one, known))
+    return [one for one, _ in found]
+
+
+def _sum(figures: Iterable[int | None]) -> int | None:
+    told = [figure for figure in figures if figure is not None]
+    return sum(told) if told else None
+
+
+def _unless(told: int | None, figures: Iterable[int | None]) -> int | None:
+    return _sum(figures) if told is None else told
+
+
+def _total(figures: Iterable[float | None]) -> float | None:
+    told = [figure for figure in figures if figure is not None]
+    return sum(told) if told else None
