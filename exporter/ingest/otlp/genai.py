@@ -36,9 +36,10 @@ _FIRST_TOKEN = ("First Token Stream Event", "gen_ai.content.completion.chunk")
 
 def is_call(span: Span) -> bool:
     """Whether a span is one call of a language model."""
-    if operation(span) is None or logfire.is_opening(span):
+    if operation(span) is None:
         return False
-    return model(span) is not None or "openinference.span.kind" in span.attributes
+    # What fails before it is answered may not tell its model.
+    return model(span) is not None or "openinference.span.kind" in span.attributes or span.kind == "client"
 
 
 def operation(span: Span) -> str | None:
@@ -77,14 +78,16 @@ def read_call(span: Span, parent: Place | None, *, orphan: bool) -> Reading | No
     workflow = _of_workflow(span)
     if parent is not None and parent.call:
         return generic.inside(parent)
-    if workflow is not None:
+    if parent is None and span.parent and not orphan:
+        return None
+    if workflow is not None and not _is_of_workflow(span, parent):
         parent = replace(workflow, path=_entities(span))
     elif parent is None:
-        if span.parent and not orphan:
-            return None
         # Without a root, each call is a trace of its own, and no execution.
         parent = replace(generic.of_trace(span), execution=None)
     place = replace(parent, call=True)
+    if logfire.is_opening(span):
+        return Reading(place, [], whole=not span.parent)
     moment = Moment(span.end, called(span, parent))
     return Reading(place, [moment], whole=not span.parent, call=known_by(span))
 
@@ -187,16 +190,27 @@ def read_of_workflow(span: Span, parent: Place | None, *, orphan: bool) -> Readi
     """What a workflow or a part of one tells; a part nothing before what encloses it is known."""
     place = _of_workflow(span)
     assert place is not None
-    if span.attributes["traceloop.span.kind"] == "workflow":
-        return Reading(place, parts.execution(span, place, kind="workflow"), whole=True)
     if parent is None and span.parent and not orphan:
         return None
-    path = parent.path if parent is not None and parent.pipeline == place.pipeline else []
+    if parent is not None and _is_of_workflow(span, parent):
+        # Chains of frameworks call themselves workflows wherever they are.
+        place = parent
+    elif span.attributes["traceloop.span.kind"] == "workflow":
+        return Reading(place, parts.execution(span, place, kind="workflow"), whole=not span.parent)
+    if place.call:
+        return generic.inside(place)
     stage = parts.name(span.attributes.get("traceloop.entity.name")) or span.name
-    place = replace(place, path=parts.below(replace(place, path=path), stage))
+    place = replace(place, path=parts.below(place, stage))
     kind = parts.word(span.attributes["traceloop.span.kind"])
     moment = parts.stage(span, place, attempt_id=span.id, kind=kind)
     return Reading(place, [moment], whole=not span.parent)
+
+
+def _is_of_workflow(span: Span, parent: Place | None) -> bool:
+    """Whether what encloses a span is a workflow or in one, and not only the service that it runs in."""
+    if parent is None or parent.execution != span.trace:
+        return False
+    return parent.dialect == TRACELOOP or parent.pipeline != parts.service(span)
 
 
 def _of_workflow(span: Span) -> Place | None:
