@@ -162,8 +162,8 @@ class Interpreter(Protocol):
         """
         ...
 
-    def filled(self, span: Span, reading: Reading, within: Sequence[Span]) -> Reading:
-        """The reading of a call with figures that it lacks, as spans within it tell them."""
+    def filled(self, span: Span, reading: Reading, others: Sequence[Span]) -> Reading:
+        """The reading of a call with figures that it lacks, as spans within or beside it tell them."""
         ...
 
     def events(self, span: Span, reading: Reading) -> list[Event]:

@@ -228,7 +228,8 @@ class _Gathering:
         """Tell spans and, generation by generation, those that waited for them, as many as may be told at once."""
         for _ in range(DEEPEST):
             changed = []
-            for row in rows:
+            # Of two that tell the same, the one around the other comes first.
+            for row in sorted(rows, key=lambda one: one.started):
                 if self.told >= AT_ONCE:
                     self._defer(row)
                 elif self._read(row, orphan=orphans):
@@ -314,12 +315,19 @@ class _Gathering:
         return self._tell(row, reading, SETTLED if certain else PROVISIONAL)
 
     def _once(self, row: SpanRow, reading: Reading, call: Call) -> Reading:
-        """A call that another instrument told counts no more; what it lacks, the spans within it may tell."""
+        """A call that another instrument told counts no more; what it lacks, spans within and beside it may tell."""
         assert row.span is not None
-        told = (one.told.call for one in self._beside(row) if one is not row and one.told is not None)
-        if any(other is not None and call.is_same_as(other) for other in told):
+        within, counted = self._within(row)
+        beside = [one for one in self._beside(row) if one is not row]
+        told = (one.told.call for one in beside if one.told is not None)
+        if counted or any(other is not None and call.is_same_as(other) for other in told):
             return Reading(reading.place, [], whole=reading.whole)
-        return self.gatherer.interpreter.filled(row.span, reading, self._within(row))
+        waiting = [
+            one.span
+            for one in beside
+            if one.state == HELD and one.span is not None and row.started <= one.started <= row.span.end
+        ]
+        return self.gatherer.interpreter.filled(row.span, reading, within + waiting)
 
     def _beside(self, row: SpanRow) -> list[SpanRow]:
         """Spans below the same parent that may have been at work meanwhile."""
@@ -339,19 +347,22 @@ class _Gathering:
                 self._take(tuple(values))
         return self.below.get(row.parent_key, [])
 
-    def _within(self, row: SpanRow) -> list[Span]:
-        """Spans within a call that wait for it."""
+    def _within(self, row: SpanRow) -> tuple[list[Span], bool]:
+        """Spans within a call that wait for it; whether one of them did not, and was counted as a call."""
         found: list[Span] = []
+        counted = False
         keys = [row.key]
         for _ in range(GENERATIONS):
             for values in select_in(self.work.connection, schema.spans, "parent_key", keys):
                 self._take(values)
-            spans = [one.span for key in keys for one in self.below.get(key, ()) if one.span is not None]
+            rows = [one for key in keys for one in self.below.get(key, ())]
+            counted = counted or any(one.told is not None and one.told.call is not None for one in rows)
+            spans = [one.span for one in rows if one.span is not None]
             if not spans or len(found) > STEP:
                 break
             found += spans
             keys = [span.key for span in spans]
-        return found
+        return found, counted
 
     def _host_of(self, trace: bytes) -> Host | None:
         """The run, told by another way in, that a trace belongs to."""

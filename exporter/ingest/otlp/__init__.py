@@ -100,9 +100,9 @@ class Reader:
         claimed = next((read for claims, read in _DIALECTS if claims(span)), generic.read)
         return claimed(span, parent, orphan=orphan)
 
-    def filled(self, span: Span, reading: Reading, within: Sequence[Span]) -> Reading:
-        """The reading of a call with the tokens, cost and first token of the calls within it that it does not tell."""
-        return calls_within.filled(span, reading, within)
+    def filled(self, span: Span, reading: Reading, others: Sequence[Span]) -> Reading:
+        """The reading of a call with what it does not tell, and calls within or beside it do."""
+        return calls_within.filled(span, reading, others)
 
     def events(self, span: Span, reading: Reading) -> list[Event]:
         """The domain events of a reading. Their identities follow from the span and what is told of it."""

@@ -1,4 +1,4 @@
-"""Calls within a call of a language model: the same one, told by a framework and by what it is built on.
+"""Calls within a call of a language model, or beside it: the same one, told by a framework and by its client.
 
 The outer one counts, as it is what the program asked for. Frameworks tell less than clients, so what it lacks is taken
 from those within it: of several, as of a framework that tries again, the tokens and costs are added up.
@@ -16,15 +16,16 @@ from exporter.domain.times import SECOND
 from exporter.ingest.otlp import genai
 
 
-def filled(span: Span, reading: Reading, within: Sequence[Span]) -> Reading:
-    """The reading of a call with what it lacks and calls within it tell."""
-    if not within:
+def filled(span: Span, reading: Reading, others: Sequence[Span]) -> Reading:
+    """The reading of a call with what it lacks and calls within or beside it tell."""
+    if not others:
         return reading
     below: dict[str, list[Span]] = {}
-    for one in within:
+    for one in others:
         below.setdefault(one.parent, []).append(one)
+    first = [*_beside(span, below.get(span.parent, ())), *below.get(span.id, ())]
     moments = [
-        Moment(moment.time, _completed(span, moment.payload, reading.place, below))
+        Moment(moment.time, _completed(span, moment.payload, reading.place, below, first))
         if isinstance(moment.payload, LlmCalled)
         else moment
         for moment in reading.moments
@@ -32,11 +33,23 @@ def filled(span: Span, reading: Reading, within: Sequence[Span]) -> Reading:
     return replace(reading, moments=moments)
 
 
-def _completed(span: Span, call: LlmCalled, place: Place, below: dict[str, list[Span]]) -> LlmCalled:
-    inner = [(one, _completed(one, genai.called(one, place), place, below)) for one in _distinct(span, below)]
+def _beside(span: Span, siblings: Sequence[Span]) -> list[Span]:
+    """The span of another instrument that tells the same call, if there is one: of several that which began next."""
+    known = genai.known_by(span)
+    same = [one for one in siblings if genai.is_call(one) and genai.known_by(one).is_same_as(known)]
+    return [min(same, key=lambda one: (abs(one.start - span.start), one.id))] if same else []
+
+
+def _completed(
+    span: Span, call: LlmCalled, place: Place, below: dict[str, list[Span]], first: Sequence[Span]
+) -> LlmCalled:
+    inner = [
+        (one, _completed(one, genai.called(one, place), place, below, below.get(one.id, ())))
+        for one in _distinct(first, below)
+    ]
     if not inner:
         return call
-    first = min(
+    began = min(
         (
             (one.start - span.start) / SECOND + told.time_to_first_token_seconds
             for one, told in inner
@@ -44,8 +57,8 @@ def _completed(span: Span, call: LlmCalled, place: Place, below: dict[str, list[
         ),
         default=None,
     )
-    if call.time_to_first_token_seconds is None and first is not None and first >= 0:
-        call = replace(call, time_to_first_token_seconds=first)
+    if call.time_to_first_token_seconds is None and began is not None and began >= 0:
+        call = replace(call, time_to_first_token_seconds=began)
     told = [each for _, each in inner]
     if call.provider == "unknown":
         call = replace(call, provider=told[0].provider)
@@ -63,10 +76,10 @@ def _completed(span: Span, call: LlmCalled, place: Place, below: dict[str, list[
     )
 
 
-def _distinct(span: Span, below: dict[str, list[Span]]) -> list[Span]:
-    """The uppermost calls within a span, each once."""
+def _distinct(first: Sequence[Span], below: dict[str, list[Span]]) -> list[Span]:
+    """The uppermost calls among spans and what is within them, each once."""
     found: list[tuple[Span, Call]] = []
-    waiting = list(below.get(span.id, ()))
+    waiting = list(first)
     while waiting:
         one = waiting.pop(0)
         if not genai.is_call(one):
