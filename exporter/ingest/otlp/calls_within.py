@@ -62,6 +62,8 @@ def _completed(
     told = [each for _, each in inner]
     if call.provider == "unknown":
         call = replace(call, provider=told[0].provider)
+    if call.request_model == "unknown":
+        call = replace(call, request_model=told[0].request_model, response_model=told[0].response_model)
     if call.input_tokens is None and call.output_tokens is None:
         call = replace(
             call,
