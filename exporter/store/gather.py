@@ -23,6 +23,7 @@ from exporter.store import schema
 from exporter.store.bulk import column_names, insert_rows, select_in, update_rows
 from exporter.store.hosts import Host, host_of, is_host
 from exporter.store.records import Execution
+from exporter.store.siblings import Siblings
 from exporter.store.withdraw import bury, move_call, withdraw_stage
 from exporter.store.work import Work
 
@@ -41,8 +42,8 @@ STEP = 200
 AT_ONCE = 2000
 """Spans told in one transaction, so that nobody waits long for it; the keeper tells the rest."""
 
-LONGEST_CALL = 600 * SECOND
-"""Microseconds of a call of a language model at the most, when another that tells the same is looked for."""
+EARLIER = 60 * SECOND
+"""Microseconds by which the same call, told before by another instrument, may have begun earlier."""
 
 GENERATIONS = 4
 """Generations of spans within a call that may tell of it."""
@@ -164,7 +165,7 @@ class _Gathering:
         self.runs: dict[str, Run] = {}
         self.roots: dict[bytes, Place | None] = {}
         self.hosts: dict[bytes, Host | None] = {}
-        self.beside: dict[bytes, int] = {}
+        self.beside: dict[bytes, tuple[int, int, Siblings[SpanRow]]] = {}
         self.events: list[Event] = []
         self.telling: dict[tuple[bytes, int], list[Event]] = {}
         self.retold: set[str] = set()
@@ -318,34 +319,32 @@ class _Gathering:
         """A call that another instrument told counts no more; what it lacks, spans within and beside it may tell."""
         assert row.span is not None
         within, counted = self._within(row)
-        beside = [one for one in self._beside(row) if one is not row]
+        beside = [one for one in self._beside(row).around(call) if one is not row]
         told = (one.told.call for one in beside if one.told is not None)
         if counted or any(other is not None and call.is_same_as(other) for other in told):
             return Reading(reading.place, [], whole=reading.whole)
-        waiting = [
-            one.span
-            for one in beside
-            if one.state == HELD and one.span is not None and row.started <= one.started <= row.span.end
-        ]
+        waiting = [one.span for one in beside if one.state == HELD and one.span is not None]
         return self.gatherer.interpreter.filled(row.span, reading, within + waiting)
 
-    def _beside(self, row: SpanRow) -> list[SpanRow]:
-        """Spans below the same parent that may have been at work meanwhile."""
+    def _beside(self, row: SpanRow) -> Siblings[SpanRow]:
+        """Spans below the same parent that are calls or may be."""
         if not row.parent_key:
-            return []
-        since = row.started - LONGEST_CALL
-        if since < self.beside.get(row.parent_key, row.started):
+            return Siblings(())
+        since, number, found = self.beside.get(row.parent_key, (row.started, 0, None))
+        if row.started - EARLIER < since:
             # Further back than this call needs, for those before it in the same request.
-            self.beside[row.parent_key] = since - LONGEST_CALL
+            since = row.started - 2 * EARLIER
             table = schema.spans
-            which = and_(
-                table.c.parent_key == row.parent_key,
-                table.c.state != HELD,
-                table.c.started >= since - LONGEST_CALL,
-            )
+            recent = and_(table.c.parent_key == row.parent_key, table.c.started >= since)
+            which = and_(recent, table.c.state != HELD)
             for values in self.work.connection.execute(select(table).where(which)):
                 self._take(tuple(values))
-        return self.below.get(row.parent_key, [])
+            number = 0
+        below = self.below.get(row.parent_key, [])
+        if found is None or number != len(below):
+            found = Siblings(told for one in below if (told := _by_scope(one)) is not None)
+        self.beside[row.parent_key] = (since, len(below), found)
+        return found
 
     def _within(self, row: SpanRow) -> tuple[list[Span], bool]:
         """Spans within a call that wait for it; whether one of them did not, and was counted as a call."""
@@ -567,6 +566,13 @@ class _Gathering:
         for id_, told in self.withdrawn:
             if id_ in left | joined and told.place.path:
                 withdraw_stage(self.work, id_, tuple(told.place.path), told.place.index, told.attempts)
+
+
+def _by_scope(row: SpanRow) -> tuple[str, int, int, SpanRow] | None:
+    if row.told is not None and (call := row.told.call) is not None:
+        return (call.scope, call.start, call.end, row)
+    span = row.span
+    return None if span is None else (span.scope, span.start, span.end, row)
 
 
 def _stored_run(values: Any) -> Run:
