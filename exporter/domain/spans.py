@@ -127,13 +127,14 @@ class Call(Struct, frozen=True, omit_defaults=True):
 
         Calls side by side that one instrument tells are never the same.
         """
+        return self.wraps(other) or other.wraps(self)
+
+    def wraps(self, other: Call) -> bool:
+        """Whether another instrument tells the same call, from further within."""
         if self.scope == other.scope or self.model != other.model:
             return False
         if self.response is not None and other.response is not None and self.response != other.response:
             return False
-        return self._encloses(other) or other._encloses(self)
-
-    def _encloses(self, other: Call) -> bool:
         return self.start <= other.start < max(self.end, self.start + 1) and other.end <= self.end + LATE
 
 
@@ -160,6 +161,10 @@ class Interpreter(Protocol):
 
         `orphan`: waiting is over, `parent` is the best that is known. `child`: place of one of its children.
         """
+        ...
+
+    def call_of(self, span: Span) -> Call | None:
+        """What a span is known by that is a call of a language model."""
         ...
 
     def filled(self, span: Span, reading: Reading, others: Sequence[Span]) -> Reading:

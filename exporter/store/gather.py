@@ -45,8 +45,8 @@ AT_ONCE = 2000
 EARLIER = 60 * SECOND
 """Microseconds by which the same call, told before by another instrument, may have begun earlier."""
 
-GENERATIONS = 4
-"""Generations of spans within a call that may tell of it."""
+GENERATIONS = 8
+"""Generations of spans within a call, and around it, that may tell of it."""
 
 DEEPEST = 256
 """Generations of spans looked through at once; a cycle has no end."""
@@ -319,31 +319,58 @@ class _Gathering:
         """A call that another instrument told counts no more; what it lacks, spans within and beside it may tell."""
         assert row.span is not None
         within, counted = self._within(row)
-        beside = [one for one in self._beside(row).around(call) if one is not row]
+        beside = [one for one in self._beside(row.parent_key, row.started).around(call) if one is not row]
         told = (one.told.call for one in beside if one.told is not None)
         if counted or any(other is not None and call.is_same_as(other) for other in told):
+            return Reading(reading.place, [], whole=reading.whole)
+        if self._is_told_above(row, call):
             return Reading(reading.place, [], whole=reading.whole)
         waiting = [one.span for one in beside if one.state == HELD and one.span is not None]
         return self.gatherer.interpreter.filled(row.span, reading, within + waiting)
 
-    def _beside(self, row: SpanRow) -> Siblings[SpanRow]:
-        """Spans below the same parent that are calls or may be."""
-        if not row.parent_key:
+    def _is_told_above(self, row: SpanRow, call: Call) -> bool:
+        """Whether the client that a framework calls told it, as if what encloses the framework had made the call.
+
+        That is so where a framework does not say to the client in which span it is.
+        """
+        for _ in range(GENERATIONS):
+            if not row.parent_key:
+                return False
+            self._load([row.parent_key])
+            above = self._row(row.parent_key, row.started)
+            if above is None or above is row:
+                return False
+            for one in self._beside(above.parent_key, call.start).around(call):
+                other = self._call_of(one)
+                if other is not None and call.wraps(other):
+                    return True
+            row = above
+        return False
+
+    def _call_of(self, row: SpanRow) -> Call | None:
+        """The call that a span was counted as, or will be, as what encloses it is known."""
+        if row.told is not None:
+            return row.told.call
+        return None if row.span is None else self.gatherer.interpreter.call_of(row.span)
+
+    def _beside(self, parent_key: bytes, started: int) -> Siblings[SpanRow]:
+        """Spans below a parent that are calls or may be, from shortly before a time on."""
+        if not parent_key:
             return Siblings(())
-        since, number, found = self.beside.get(row.parent_key, (row.started, 0, None))
-        if row.started - EARLIER < since:
+        since, number, found = self.beside.get(parent_key, (started, 0, None))
+        if started - EARLIER < since:
             # Further back than this call needs, for those before it in the same request.
-            since = row.started - 2 * EARLIER
+            since = started - 2 * EARLIER
             table = schema.spans
-            recent = and_(table.c.parent_key == row.parent_key, table.c.started >= since)
+            recent = and_(table.c.parent_key == parent_key, table.c.started >= since)
             which = and_(recent, table.c.state != HELD)
             for values in self.work.connection.execute(select(table).where(which)):
                 self._take(tuple(values))
             number = 0
-        below = self.below.get(row.parent_key, [])
+        below = self.below.get(parent_key, [])
         if found is None or number != len(below):
             found = Siblings(told for one in below if (told := _by_scope(one)) is not None)
-        self.beside[row.parent_key] = (since, len(below), found)
+        self.beside[parent_key] = (since, len(below), found)
         return found
 
     def _within(self, row: SpanRow) -> tuple[list[Span], bool]:

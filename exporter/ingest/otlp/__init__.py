@@ -14,7 +14,7 @@ from msgspec.structs import astuple
 
 from exporter.domain.events import Event
 from exporter.domain.identity import event_identity
-from exporter.domain.spans import Place, Reading, Span
+from exporter.domain.spans import Call, Place, Reading, Span
 from exporter.domain.times import from_micros
 from exporter.ingest.llm import content
 from exporter.ingest.llm.calls import Calls
@@ -99,6 +99,10 @@ class Reader:
             return metaflow.read(span, parent, orphan=orphan, child=child)
         claimed = next((read for claims, read in _DIALECTS if claims(span)), generic.read)
         return claimed(span, parent, orphan=orphan)
+
+    def call_of(self, span: Span) -> Call | None:
+        """What a span is known by that is a call of a language model."""
+        return genai.known_by(span) if genai.is_call(span) and not logfire.is_opening(span) else None
 
     def filled(self, span: Span, reading: Reading, others: Sequence[Span]) -> Reading:
         """The reading of a call with what it does not tell, and calls within or beside it do."""

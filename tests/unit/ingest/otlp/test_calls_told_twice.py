@@ -78,6 +78,27 @@ def test_calls_at_one_time_that_each_have_two_spans_are_as_many_as_they_were(
         assert len(store.calls()) == 2
 
 
+@pytest.mark.parametrize("at_once", [True, False])
+def test_a_call_of_a_framework_that_does_not_enclose_its_client_counts_once(
+    sqlite_url: str, at_once: bool
+) -> None:
+    """As LangChain by OpenInference: the client's spans are below what encloses the chain."""
+    spans = [
+        call(4, "sdk", 2, 8, tokens=7),
+        call(14, "sdk", 3, 7, tokens=8),
+        call(3, "framework", 1, 9, parent=2),
+        call(13, "framework", 1, 9, parent=12),
+        call(5, "framework", 20, 21, parent=2, tokens=9),
+        span(2, 1, "chain", start=0.5, end=22),
+        span(12, 1, "chain", start=0.5, end=10),
+        ROOT,
+    ]
+    with gathered(sqlite_url) as store:
+        for batch in [spans] if at_once else [[one] for one in spans]:
+            store.put(*batch)
+        assert tokens(store) == [7, 8, 9]
+
+
 def test_calls_that_one_instrument_tells_at_one_time_all_count(sqlite_url: str) -> None:
     with gathered(sqlite_url) as store:
         store.put(ROOT, *(call(10 + number, "sdk", 1, 9, tokens=number + 1) for number in range(5)))
