@@ -76,6 +76,15 @@ def select_in(connection: Connection, table: Table, column: str, keys: Sequence[
         yield from _rows(connection, _select(connection.dialect.name, table, column, len(chunk)), chunk)
 
 
+def select_within(
+    connection: Connection, table: Table, columns: tuple[str, str], first: Any, keys: Sequence[Any]
+) -> Iterator[Row]:
+    """All columns of the rows of which one column has a value, and another one of the keys."""
+    for chunk in _chunks(keys):
+        sql = _select(connection.dialect.name, table, columns[1], len(chunk), equal=columns[0])
+        yield from _rows(connection, sql, (first, *chunk))
+
+
 def present(connection: Connection, table: Table, column: str, keys: Sequence[Any]) -> set[Any]:
     """Those keys that a column has."""
     found: set[Any] = set()
@@ -134,7 +143,10 @@ def _update(dialect: str, table: Table, columns: tuple[str, ...], key: tuple[str
 
 
 @lru_cache(maxsize=4096)
-def _select(dialect: str, table: Table, column: str, number: int, only_key: bool = False) -> str:
+def _select(
+    dialect: str, table: Table, column: str, number: int, only_key: bool = False, equal: str = ""
+) -> str:
     names = _quoted(column) if only_key else ", ".join(_quoted(c.name) for c in table.columns)
     marks = ", ".join([_mark(dialect)] * number)
-    return f"SELECT {names} FROM {table.name} WHERE {_quoted(column)} IN ({marks})"  # noqa: S608 - our names
+    also = f"{_quoted(equal)} = {_mark(dialect)} AND " if equal else ""
+    return f"SELECT {names} FROM {table.name} WHERE {also}{_quoted(column)} IN ({marks})"  # noqa: S608 - our names

@@ -24,7 +24,7 @@ from exporter.store.bulk import column_names, insert_rows, select_in, update_row
 from exporter.store.hosts import Host, host_of, is_host
 from exporter.store.records import Execution
 from exporter.store.withdraw import bury, move_call, withdraw_stage
-from exporter.store.work import Work
+from exporter.store.work import Work, attempt_key
 
 HELD, SETTLED, PROVISIONAL = 0, 1, 2
 
@@ -518,9 +518,7 @@ def _attempt_key(event: Event) -> str | None:
     payload = event.payload
     if not isinstance(payload, StagePayload):
         return None
-    if payload.attempt is None and payload.attempt_id is not None:
-        return f"id:{payload.attempt_id}"
-    return str(payload.attempt or 1)
+    return attempt_key(payload)
 
 
 def _end(run: Run) -> Event:
