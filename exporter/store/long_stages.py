@@ -29,7 +29,9 @@ _decode = msgspec.json.Decoder(PutBy).decode
 
 def load(connection: Connection, instances: Sequence[bytes]) -> dict[bytes, PutBy]:
     """What was put by of stages, of those of which anything was."""
-    return {row[0]: _decode(row[2]) for row in select_in(connection, schema.long_stages, "instance", instances)}
+    return {
+        row[0]: _decode(row[2]) for row in select_in(connection, schema.long_stages, "instance", instances)
+    }
 
 
 def attempts_at_hand(connection: Connection, put_by: Mapping[bytes, PutBy]) -> Iterator[Row]:

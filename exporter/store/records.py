@@ -206,7 +206,6 @@ class End(Struct, frozen=True):
     duration: int | None
     ended_at: int | None
 
-
     @classmethod
     def of(cls, episode: Episode) -> End:
         """The end of an attempt that has ended."""

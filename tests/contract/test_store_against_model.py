@@ -23,7 +23,16 @@ from tests.support import model
 from tests.support.migrated import migrated
 from tests.support.stored import Stored, at, micros, stages_of, stored
 
-TABLES = ("executions", "stages", "long_stages", "errors", "events", "execution_search", "pipelines", "components")
+TABLES = (
+    "executions",
+    "stages",
+    "long_stages",
+    "errors",
+    "events",
+    "execution_search",
+    "pipelines",
+    "components",
+)
 ENDS = ("succeeded", "failed", "cancelled", "timed_out")
 
 
@@ -180,7 +189,9 @@ def test_however_they_arrive_no_end_is_counted_twice(
 
 @FEW
 @given(arrivals())
-def test_attempts_put_by_change_nothing(shared: Stored, arrival: tuple[list[Event], list[list[Event]]]) -> None:
+def test_attempts_put_by_change_nothing(
+    shared: Stored, arrival: tuple[list[Event], list[list[Event]]]
+) -> None:
     _, groups = arrival
     told = {}
     for most in (2, 1000):

@@ -78,7 +78,7 @@ def settled(work: Work, news: News, payload: e.StageSettled) -> None:
     )
     if instance.index is None and work.has_mapped(execution, instance.path):
         _void(instance)
-    count_unmapped(work, payload.source_status)
+    count_unmapped(work, news, payload.source_status)
     describe_stage(work, news, payload.stage)
 
 
@@ -127,4 +127,4 @@ def _tell(work: Work, news: News, attempt: Attempt, payload: e.StageState) -> No
     if payload.depends_on is not None:
         attempt.facts.tell("depends_on", news.time, payload.depends_on)
     describe_stage(work, news, payload.stage, kind=payload.kind, depends_on=payload.depends_on)
-    count_unmapped(work, payload.source_status)
+    count_unmapped(work, news, payload.source_status)
