@@ -144,7 +144,7 @@ def _update(dialect: str, table: Table, columns: tuple[str, ...], key: tuple[str
 
 @lru_cache(maxsize=4096)
 def _select(
-    dialect: str, table: Table, column: str, number: int, only_key: bool = False, equal: str = ""
+    dialect: str, table: Table, column: str, number: int, *, only_key: bool = False, equal: str = ""
 ) -> str:
     names = _quoted(column) if only_key else ", ".join(_quoted(c.name) for c in table.columns)
     marks = ", ".join([_mark(dialect)] * number)

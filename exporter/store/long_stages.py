@@ -1,8 +1,8 @@
 """Stages with very many attempts: only the latest are worked on, what the others add up to is kept.
 
-An attempt says nothing new about those that come before it in the order of all. So the oldest are put by, and a group of
-events costs the same however many they are. News of one that was put by, or an order that is not that of before, takes
-all of them up again.
+An attempt says nothing new about those that come before it in the order of all. So the oldest are put by, and a group
+of events costs the same however many they are. News of one that was put by, or an order that is not that of before,
+takes all of them up again.
 """
 
 from __future__ import annotations

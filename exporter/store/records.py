@@ -264,8 +264,8 @@ class Instance(Struct):
         if found is None:
             found = self.attempts[key] = Attempt(
                 self.id, key, self.execution.id, self.pipeline.id, self.path[-1], self.index, path_text(self.path),
-                told_number(key), False, "running", "running", None, None, None, None, None, time, None, None, None, None, [],
-                Facts(),
+                told_number(key), False, "running", "running", None, None, None, None, None, time, None, None, None,
+                None, [], Facts(),
             )  # fmt: skip
         elif time < found.first_at:
             found.first_at = time
