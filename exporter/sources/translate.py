@@ -213,6 +213,7 @@ class Translator(Values):
                 assert standing.status is not None
                 more |= {"status": standing.status.value, "retry": retry, "queued_at": step.queued_at}
                 more |= {"started_at": step.started_at, "error": self.error_of(mapped.error, record)}
+                more["conclusive"] = mapped.conclusive and step.started_at is not None
             payload = made(_STAGE[step.sign], fields | more)
             event = self._event(payload, step.time, *base, step.sign.value, *step.told)
             told.events.append(replace(event, unmapped=standing.unmapped) if step.word else event)
