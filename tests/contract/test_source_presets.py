@@ -240,7 +240,9 @@ def test_of_airflows_versions_of_a_dag_the_latest_tells_the_schedule(tmp_path: P
             " WHERE dag_id = 'cron_berlin'"
         )
         owner.commit()
-    assert schedules(file) == SCHEDULES | {"cron_berlin": e.Schedule(cron="7 3 * * *", timezone="Europe/Berlin")}
+    assert schedules(file) == SCHEDULES | {
+        "cron_berlin": e.Schedule(cron="7 3 * * *", timezone="Europe/Berlin")
+    }
 
 
 def test_airflows_compressed_dags_tell_no_schedule(tmp_path: Path) -> None:
