@@ -22,7 +22,7 @@ from exporter.store import schema
 from tests.support.openlineage import bodies
 from tests.support.recordings import recordings, truth
 from tests.support.sources import told
-from tests.support.stored import Stored, stages_of, stored
+from tests.support.stored import Stored, stored
 
 RECEIVED = datetime(2026, 11, 22, 12, tzinfo=UTC)
 RECORDED = [name for name in recordings("airflow", with_truth=True) if not name.startswith("airflow3_otel")]
@@ -62,11 +62,13 @@ def database(folder: Path, runs: list[dict[str, Any]]) -> Path:
                     task["state"], task["operator"], None, task["start"], task["end"],
                 )  # fmt: skip
                 if task["archived_try"]:
-                    owner.execute(f"INSERT INTO task_instance_history VALUES ({', '.join('?' * 10)})", row)
+                    owner.execute(
+                        "INSERT INTO task_instance_history VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row
+                    )
                 else:
                     changed = task["end"] or run["end"]
                     owner.execute(
-                        f"INSERT INTO task_instance VALUES ({', '.join('?' * 11)})", (*row, changed)
+                        "INSERT INTO task_instance VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (*row, changed)
                     )
         owner.commit()
     return file
@@ -92,9 +94,8 @@ def shown(store: Stored) -> dict[str, Any]:
             for row in store.rows(schema.executions)
         },
         "stages": {
-            (row.external_id, place): (status, [(number, each) for number, each, _ in attempts])
-            for row in store.rows(schema.executions)
-            for place, (status, _, attempts) in stages_of(store, row.id).items()
+            (row.execution_id, row.path, row.index, row.attempt): (row.status, row.last)
+            for row in store.attempts()
         },
         "ends": {
             row.name: store.counter("pipeline_executions_total", row.name)

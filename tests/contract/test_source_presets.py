@@ -224,7 +224,7 @@ SCHEDULES = {
     "asset_or_time": e.Schedule(cron="0 2 * * *", timezone="Europe/Paris"),
     "period": e.Schedule(every_seconds=21600.0),
 }
-"""Of DAGs whose own zone is UTC, but for the second and third. Several schedules, and a zone without a name, are none."""
+"""Of DAGs whose own zone is UTC, but for the second and third. Several schedules, or a zone without a name: none."""
 
 
 def test_airflows_schedules_have_the_zone_of_their_timetable() -> None:
