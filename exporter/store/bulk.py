@@ -79,7 +79,11 @@ def select_in(connection: Connection, table: Table, column: str, keys: Sequence[
 def select_within(
     connection: Connection, table: Table, columns: tuple[str, str], first: Any, keys: Sequence[Any]
 ) -> Iterator[Row]:
-    """All columns of the rows of which one column has a value, and another one of the keys."""
+    """All columns of the rows of which one column has a value, and another one of the keys: both of an index."""
+    if connection.dialect.name == "postgresql":
+        if keys:
+            yield from _rows(connection, _look_up(table, columns), (list(set(keys)), first))
+        return
     for chunk in _chunks(keys):
         sql = _select(connection.dialect.name, table, columns[1], len(chunk), equal=columns[0])
         yield from _rows(connection, sql, (first, *chunk))
@@ -150,3 +154,12 @@ def _select(
     marks = ", ".join([_mark(dialect)] * number)
     also = f"{_quoted(equal)} = {_mark(dialect)} AND " if equal else ""
     return f"SELECT {names} FROM {table.name} WHERE {also}{_quoted(column)} IN ({marks})"  # noqa: S608 - our names
+
+
+@lru_cache
+def _look_up(table: Table, columns: tuple[str, str]) -> str:
+    """One look into the index for each key: asked for a list, PostgreSQL goes through all rows of the first value."""
+    names = ", ".join(_quoted(c.name) for c in table.columns)
+    where = f"{_quoted(columns[0])} = %s AND {_quoted(columns[1])} = wanted.key"
+    one = f"SELECT {names} FROM {table.name} WHERE {where} OFFSET 0"  # noqa: S608 - our names
+    return f"SELECT found.* FROM unnest(%s::text[]) AS wanted(key) CROSS JOIN LATERAL ({one}) AS found"  # noqa: S608
