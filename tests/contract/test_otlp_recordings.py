@@ -610,7 +610,7 @@ def test_a_stream_that_logfire_tells_by_two_spans_is_one_call(sqlite_url: str) -
     assert sum(call.input_tokens or 0 for call in calls) == 29 * 3 + 24 + 26 * 2 + 36 * 4
     assert sum(call.cached_tokens or 0 for call in calls) == 16 * 9
     assert sum(call.reasoning_tokens or 0 for call in calls) == 4 * 5
-    assert all(call.duration_seconds > 0.01 for call in calls)
+    assert all((call.duration_seconds or 0) > 0.01 for call in calls)
 
 
 def test_calls_of_langfuse(sqlite_url: str) -> None:
