@@ -6,13 +6,30 @@ from collections.abc import Mapping
 
 from dashboards import look
 from dashboards.grafana.fields import by_name
+from dashboards.grafana.json import Json
 from dashboards.grafana.panels import Panel, heatmap, timeseries
-from dashboards.grafana.targets import Target, prom
+from dashboards.grafana.targets import Target, prom, sql
 from dashboards.tables import known
 from exporter.catalogue.metric import Metric
 from exporter.catalogue.promql import Wanted, gauge, heat, quantile
+from exporter.domain.status import Status
 
 _QUANTILES = (0.5, 0.95, 0.99)
+STATUS_COLORS: list[Json] = [by_name(status.value, color=look.COLOR[status]) for status in Status]
+"""Of lines that are named by statuses."""
+
+
+def outcomes_of(view: str, where: str) -> Target:
+    """How many ended how, by status.
+
+    Out of the history, for Prometheus counts nothing of what ended before it first saw the pipeline, and all at once
+    what ended while it did not look.
+    """
+    query = f"""
+        SELECT $__timeGroup(queued_at, $__interval, NULL), status AS metric, count(*)::float8 AS value
+        FROM {view} WHERE $__timeFilter(queued_at) AND ended_at IS NOT NULL AND {where} GROUP BY 1, 2 ORDER BY 1
+    """
+    return sql(query, format="time_series")
 
 
 def quantiles(

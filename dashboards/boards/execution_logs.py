@@ -47,7 +47,9 @@ def what_went_wrong() -> Panel:
         SELECT queued_at, CASE WHEN status = 'queued' THEN 'queued, and waits for its start'
           ELSE 'queued' END || coalesce(' by ' || trigger, ''), 'info', 'queued' FROM this, fine
         UNION ALL
-        SELECT now(), concat('No execution has the id ', {ID}, '. It may have been deleted by retention.'), 'warning',
+        SELECT now(), CASE WHEN EXISTS (SELECT FROM executions)
+          THEN concat('No execution has the id ', {ID}, '. It may have been deleted by retention.')
+          ELSE 'There is no execution yet: the first one appears here once its pipeline sends events.' END, 'warning',
           'unknown' WHERE NOT EXISTS (SELECT FROM this)
         ORDER BY time DESC
     """
@@ -77,16 +79,22 @@ def logs_of_execution() -> Panel:
             coalesce(stage, 'execution'), context::text, 'error-' || id
           FROM errors e WHERE {OF_EXECUTION} AND {tables.TOLD_ONCE} AND NOT EXISTS (
             SELECT FROM l WHERE l.level IN ('error', 'critical') AND l.stage = coalesce(e.stage, 'execution')
-              AND abs(extract(epoch FROM l.time - e.time)) < 1 AND position(e.message IN l.message) > 0))
-        SELECT time, body, level, stage, fields, id FROM said
-        WHERE stage IN (${{stage:sqlstring}}) AND level IN (${{level:sqlstring}})
-          AND (${{q:sqlstring}} = '' OR position(lower(${{q:sqlstring}}) IN lower(body)) > 0)
-        ORDER BY time, id LIMIT {_LINES}
+              AND abs(extract(epoch FROM l.time - e.time)) < 1 AND position(e.message IN l.message) > 0)),
+        shown AS (
+          SELECT time, body, level, stage, fields, id FROM said
+          WHERE stage IN (${{stage:sqlstring}}) AND level IN (${{level:sqlstring}})
+            AND (${{q:sqlstring}} = '' OR position(lower(${{q:sqlstring}}) IN lower(body)) > 0)
+          ORDER BY time, id LIMIT {_LINES})
+        SELECT * FROM shown
+        UNION ALL
+        SELECT now(), CASE WHEN EXISTS (SELECT FROM said) THEN 'No line passes the filters above: stage, level, text.'
+          ELSE 'This execution sent no log lines, warnings or errors.' END, 'info', 'execution', NULL, 'none'
+        WHERE NOT EXISTS (SELECT FROM shown)
+        ORDER BY time, id
     """
     return logs(
         "Logs",
         f"Log lines, warnings and errors with their stack traces, the latest {_LINES}. Filter by stage, level and text "
-        "above; open a line for its fields. Nothing here: this pipeline sends no log lines, or the filters hide them.",
+        "above; open a line for its fields.",
         sql(query),
-        no_value="No lines: this execution sent none, or the filters above hide them.",
     )

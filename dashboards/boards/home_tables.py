@@ -49,7 +49,7 @@ def failing() -> Panel:
         no_value="Nothing is failing. With a red mark beside the title: no answer.",
         columns=[
             tables.pipeline_column(min_width=165),
-            by_name("Environment", width=95),
+            by_name("Environment", width=105),
             by_name("Failed", width=90, cell="color-text", color=look.RED),
             by_name(
                 "Last error",
@@ -95,13 +95,13 @@ def pipelines() -> Panel:
         filterable=True,
         columns=[
             tables.pipeline_column(min_width=200),
-            by_name("Environment", width=110),
+            by_name("Environment", width=128),
             tables.status_column("Last result", width=105),
-            by_name("Running", width=80, align="center"),
-            by_name("Ended", width=72),
+            by_name("Running", width=100, align="center"),
+            by_name("Ended", width=88),
             by_name(
                 "Failed",
-                width=72,
+                width=88,
                 cell="color-text",
                 steps=((None, look.TEXT), (1, look.RED)),
             ),

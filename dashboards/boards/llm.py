@@ -75,7 +75,13 @@ def _figures() -> list[Panel]:
     calls = increase(CALLS, "$__range", where=MODELS)
     failed = increase(CALLS, "$__range", where=MODELS, error_type=Not(""))
     return [
-        stat("Calls", "Calls in the time range.", prom(f"round({calls})", instant=True), steps=look.NEUTRAL),
+        stat(
+            "Calls",
+            "Calls in the time range.",
+            prom(f"round({calls})", instant=True),
+            steps=look.NEUTRAL,
+            no_value="none",
+        ),
         stat(
             "Failed",
             "Part of the calls that ended in an error. Rate limits are told by their error type below.",

@@ -38,7 +38,7 @@ def board() -> Dashboard:
         [
             *figures(_figures()),
             strip(9, _checks()),
-            strip(8, _over_time()),
+            strip(10, _over_time()),
             strip(9, (13, _rules()), (11, _broken())),
             strip(9, (9, _scores()), (8, _completeness()), (7, _invalid())),
         ],

@@ -178,7 +178,7 @@ def _schedules() -> Panel:
                 steps=((None, look.TEXT), (2, look.ORANGE), (3, look.RED)),
                 no_value=" ",
             ),
-            by_name("Missed", width=80, cell="color-text", steps=((None, look.TEXT), (1, look.RED))),
+            by_name("Missed", width=98, cell="color-text", steps=((None, look.TEXT), (1, look.RED))),
             by_name(
                 "Paused",
                 width=85,
@@ -278,7 +278,7 @@ def _levels() -> Panel:
                 steps=_BUDGET,
                 cell={"type": "gauge", "mode": "basic", "valueDisplayMode": "color"},
             ),
-            tables.seconds_column("Longest wait", width=115),
+            tables.seconds_column("Longest wait", width=140),
         ],
         transformations=tables.merged(titles),
         sort=(("Budget left", False),),

@@ -17,12 +17,10 @@ from exporter.catalogue.metrics import (
     STAGE_BASELINE,
     STAGE_CPU,
     STAGE_DURATION,
-    STAGE_EXECUTIONS,
     STAGE_ITEMS,
     STAGE_RETRIES,
 )
 from exporter.catalogue.promql import gauge, increase, rate, total
-from exporter.domain.status import Status
 
 
 def board() -> Dashboard:
@@ -120,6 +118,7 @@ def _figures() -> list[Panel]:
             "Attempts that have not ended.",
             prom(f"sum({gauge(STAGE_ACTIVE, where=ONE_STAGE)})", instant=True),
             steps=((None, look.GREY), (0, look.TEXT), (1, look.BLUE)),
+            no_value="none yet",
         ),
     ]
 
@@ -142,7 +141,7 @@ def _against_usual() -> Panel:
             prom(usual, ref="B", instant=True, format="table"),
         ],
         steps=look.AGAINST_USUAL,
-        mappings=look.NO_COMPARISON,
+        mappings=look.no_comparison("not known"),
         unit="percentunit",
         decimals=0,
         no_value="not known",
@@ -158,10 +157,9 @@ def _against_usual() -> Panel:
 def _outcomes() -> Panel:
     return timeseries(
         "Attempts by outcome",
-        "Attempts that ended, by status, in each interval, and retries. Anything but green wants a look.",
-        prom(
-            f"{increase(STAGE_EXECUTIONS, '$__interval', by=('status',), where=ONE_STAGE)} > 0", "{{status}}"
-        ),
+        "Attempts that ended, by status, in the interval in which they were queued, and retries. Anything but green "
+        "wants a look.",
+        charts.outcomes_of("stages", WHERE_STAGE),
         prom(f"{increase(STAGE_RETRIES, '$__interval', where=ONE_STAGE)} > 0", "retries"),
         unit="short",
         bars=True,
@@ -169,8 +167,9 @@ def _outcomes() -> Panel:
         interval="2m",
         decimals=0,
         calcs=("sum",),
+        no_value="No attempt ended in this time range.",
         overrides=[
-            *(by_name(status.value, color=look.COLOR[status]) for status in Status),
+            *charts.STATUS_COLORS,
             by_name(
                 "retries",
                 color=look.YELLOW,
