@@ -57,6 +57,7 @@ def durations(description: str, metric: Metric, usual: Metric, where: Mapping[st
         unit="s",
         interval="2m",
         gap_ms=1_800_000,
+        no_value=f"Nothing ended in this time range. {look.SOON}",
         overrides=[
             *(by_name(name, color=color) for name, color in look.QUANTILE_COLOR.items()),
             by_name("usual p95", color=look.GREY, lineStyle={"fill": "dash", "dash": [8, 8]}, fillOpacity=0),

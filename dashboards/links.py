@@ -139,7 +139,7 @@ _TOP = (
 )
 
 
-_SHORT = (HOME, ERRORS)
+_SHORT = (HOME,)
 
 
 def navigation(own: str, *, pipeline: bool = False, short: bool = False) -> list[Json]:

@@ -87,6 +87,9 @@ def no_comparison(text: str = " ") -> list[Json]:
     ]
 
 
+SOON = "What has just begun appears within two minutes."
+"""Behind the reason why a panel of rates is empty: of a first value there is no rate yet, and totals are recorded."""
+
 QUANTILE_COLOR = {"p50": GREEN, "p95": ORANGE, "p99": RED}
 
 SEVERITY = mapping(

@@ -57,7 +57,7 @@ def _status() -> Panel:
         background=True,
         fields="/.*/",
         no_value="no such execution",
-        size=20,
+        size=17,
     )
 
 

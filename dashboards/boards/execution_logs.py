@@ -10,24 +10,44 @@ from dashboards.grafana.targets import sql
 LEVELS = ("critical", "error", "warning", "info", "debug")
 _LINES = 2000
 _KNOWN = ", ".join(f"'{level}'" for level in LEVELS)
-_ERROR_TEXT = """
+_HEAD = 400
+"""Most characters of a message in a headline."""
+_WHERE = """
     concat_ws(chr(10),
       concat_ws(' · ', type, category, component, stage || coalesce(' [' || index || ']', ''),
-        'attempt ' || attempt),
+        'attempt ' || attempt)"""
+_CONTEXT = "CASE WHEN context IS NOT NULL AND context <> '{}' THEN 'context: ' || context::text END"
+_ERROR_TEXT = f"""{_WHERE},
       CASE WHEN stacktrace IS NULL OR position(message IN stacktrace) = 0 THEN message END,
       stacktrace,
-      CASE WHEN context IS NOT NULL AND context <> '{}' THEN 'context: ' || context::text END)
+      {_CONTEXT})
+"""
+
+
+_HEADLINE = f"{_WHERE}, {tables.shortened('message', _HEAD)})"
+_DETAILS = f"""
+    concat_ws(chr(10),
+      CASE WHEN length(message) > {_HEAD} AND coalesce(position(message IN stacktrace), 0) = 0 THEN message END,
+      stacktrace,
+      {_CONTEXT})
 """
 
 
 def what_went_wrong() -> Panel:
-    """Errors with their stack traces; of an execution without any, what it did last."""
+    """Errors with their stack traces; of an execution without any, what it did last.
+
+    Headlines are lines of their own, and short: of a first line that is higher than the panel Grafana shows the end.
+    """
     query = f"""
         WITH this AS (SELECT * FROM executions WHERE {ONE_EXECUTION}),
         wrong AS (SELECT * FROM errors e WHERE {OF_EXECUTION} AND {tables.TOLD_ONCE} ORDER BY time DESC LIMIT 30),
-        fine AS (SELECT 1 WHERE NOT EXISTS (SELECT FROM wrong))
-        SELECT time, {_ERROR_TEXT} AS body,
-          CASE WHEN severity IN ({_KNOWN}) THEN severity ELSE 'error' END AS level, id FROM wrong
+        fine AS (SELECT 1 WHERE NOT EXISTS (SELECT FROM wrong)),
+        said AS (
+          SELECT time, {_HEADLINE} AS headline, {_DETAILS} AS details,
+            CASE WHEN severity IN ({_KNOWN}) THEN severity ELSE 'error' END AS level, id FROM wrong)
+        SELECT time, headline AS body, level, id FROM said
+        UNION ALL
+        SELECT time, details, level, id || '-details' FROM said WHERE details <> ''
         UNION ALL
         SELECT coalesce(ended_at, now()), concat_ws(': ', replace(status, '_', ' '), CASE status
             WHEN 'lost' THEN 'no sign of life for longer than its patience. Ask whoever runs it.'
@@ -51,7 +71,7 @@ def what_went_wrong() -> Panel:
           THEN concat('No execution has the id ', {ID}, '. It may have been deleted by retention.')
           ELSE 'There is no execution yet: the first one appears here once its pipeline sends events.' END, 'warning',
           'unknown' WHERE NOT EXISTS (SELECT FROM this)
-        ORDER BY time DESC
+        ORDER BY time DESC, id
     """
     return logs(
         "What went wrong, or else what it did last",

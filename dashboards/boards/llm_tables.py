@@ -55,7 +55,7 @@ def providers() -> Panel:
         "Providers side by side",
         "Each model in the time range, the costliest first. Bad: red failures, or a p95 far above its neighbours'.",
         tables.instant(figures, total(CALLS, by=_BY, where=MODELS), _BY),
-        no_value="No calls in this time range.",
+        no_value=f"No calls in this time range. {look.SOON}",
         columns=[
             by_name("Provider", min_width=110),
             by_name("Model", min_width=150),

@@ -196,7 +196,7 @@ def _items() -> Panel:
         ),
         unit="cps",
         interval="2m",
-        no_value="This stage does not say how many items it handles.",
+        no_value=f"This stage does not say how many items it handles. {look.SOON}",
         overrides=[by_name("in", color=look.BLUE), by_name("out", color=look.GREEN)],
     )
 

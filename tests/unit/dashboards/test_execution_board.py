@@ -79,18 +79,20 @@ def _bars(rows: list[Row]) -> list[tuple[str, str, float]]:
 
 
 def test_an_error_is_shown_whole_and_what_the_execution_says_again_is_left_out(shown: Shown) -> None:
-    last, first = shown.panel(WRONG, execution_id=_id("twice"))
+    last, trace, first, trace_of_first = shown.panel(WRONG, execution_id=_id("twice"))
     assert last["level"] == "error"
-    assert last["body"].splitlines() == ["Boom · processing · pull · attempt 2", "Traceback 2", "Boom: boom"]
-    assert first["body"].splitlines()[1] == "Traceback 1"
+    assert last["body"].splitlines() == ["Boom · processing · pull · attempt 2", "boom"]
+    assert trace["body"].splitlines() == ["Traceback 2", "Boom: boom"]
+    assert first["body"].splitlines()[0].endswith("attempt 1")
+    assert trace_of_first["body"].splitlines()[0] == "Traceback 1"
 
 
 def test_an_error_has_its_component_stack_trace_and_context(shown: Shown) -> None:
-    body = shown.panel(WRONG, execution_id=FAILED)[0]["body"]
-    assert body.startswith("KeyError · ")
-    assert " · loader · load" in body
-    assert TRACE in body
-    assert body.endswith('context: {"row": 3}')
+    headline, details = (row["body"] for row in shown.panel(WRONG, execution_id=FAILED)[:2])
+    assert headline.startswith("KeyError · ")
+    assert " · loader · load" in headline
+    assert TRACE in details
+    assert details.endswith('context: {"row": 3}')
 
 
 def test_a_failure_without_a_reason_says_so(shown: Shown) -> None:
