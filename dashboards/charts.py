@@ -8,10 +8,10 @@ from dashboards import look
 from dashboards.grafana.fields import by_name
 from dashboards.grafana.json import Json
 from dashboards.grafana.panels import Panel, heatmap, timeseries
-from dashboards.grafana.targets import Target, prom, sql
+from dashboards.grafana.targets import Target, prom, sql, stand_in
 from dashboards.tables import known
 from exporter.catalogue.metric import Metric
-from exporter.catalogue.promql import Wanted, gauge, heat, quantile
+from exporter.catalogue.promql import Wanted, gauge, heat, increase, quantile
 from exporter.domain.status import Status
 
 _QUANTILES = (0.5, 0.95, 0.99)
@@ -19,17 +19,18 @@ STATUS_COLORS: list[Json] = [by_name(status.value, color=look.COLOR[status]) for
 """Of lines that are named by statuses."""
 
 
-def outcomes_of(view: str, where: str) -> Target:
+def outcomes_of(view: str, where: str, metric: Metric, where_metric: Mapping[str, Wanted]) -> list[Target]:
     """How many ended how, by status.
 
     Out of the history, for Prometheus counts nothing of what ended before it first saw the pipeline, and all at once
-    what ended while it did not look.
+    what ended while it did not look. It stands in where there is no SQL.
     """
     query = f"""
         SELECT $__timeGroup(queued_at, $__interval, NULL), status AS metric, count(*)::float8 AS value
         FROM {view} WHERE $__timeFilter(queued_at) AND ended_at IS NOT NULL AND {where} GROUP BY 1, 2 ORDER BY 1
     """
-    return sql(query, format="time_series")
+    counted = f"{increase(metric, '$__interval', by=('status',), where=where_metric)} > 0"
+    return [sql(query, format="time_series"), stand_in(prom(counted, "{{status}}"))]
 
 
 def quantiles(

@@ -103,7 +103,7 @@ SEVERITY = mapping(
 """Of alerts and of errors; alerts have no `error`."""
 SEVERITY_NUMBER = {"critical": 3, "warning": 2, "info": 1}
 SEVERITY_OF_NUMBER = mapping([("3", "critical", RED), ("2", "warning", ORANGE), ("1", "info", BLUE)])
-ALERT_STATE = mapping([("firing", "firing", RED), ("pending", "pending", YELLOW)])
+ALERT_STATE = mapping([("firing", "firing", RED), ("pending", "pending", "dark-yellow")])
 NEW = mapping([("new", "new", RED), ("no", " ", None)])
 UP_DOWN = mapping([("0", "down", RED), ("1", "up", GREEN)])
 

@@ -82,7 +82,7 @@ def _figures() -> list[Panel]:
             "Database",
             "Whether each exporter reaches its database. Down: events wait at their senders until it is back.",
             prom(f"min({select(DATABASE_UP)})", instant=True),
-            steps=((None, look.RED), (1, look.GREEN)),
+            steps=((None, look.GREY), (0, look.RED), (1, look.GREEN)),
             mappings=look.UP_DOWN,
         ),
         stat(

@@ -48,7 +48,7 @@ def failing() -> Panel:
         sql(query),
         no_value="Nothing is failing. With a red mark beside the title: no answer.",
         columns=[
-            tables.pipeline_column(min_width=160),
+            tables.pipeline_column(min_width=150),
             by_name("Environment", width=105),
             by_name("Failed", width=86, cell="color-text", color=look.RED),
             by_name(
@@ -60,7 +60,7 @@ def failing() -> Panel:
             ),
             tables.ago_column("Since", width=138, cell="color-text", color=look.RED),
             by_name("Stage", width=86, no_value=" "),
-            tables.ago_column("Last success", width=130),
+            tables.ago_column("Last success", width=140),
             tables.HIDDEN,
         ],
     )

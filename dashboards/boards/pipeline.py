@@ -26,6 +26,7 @@ from exporter.catalogue.metrics import (
     CONSECUTIVE_FAILURES,
     DURATION_BASELINE,
     EXECUTION_DURATION,
+    EXECUTIONS,
     EXECUTIONS_ACTIVE,
     LAST_STATUS,
     LAST_SUCCESS,
@@ -302,7 +303,7 @@ def _outcomes() -> Panel:
     return timeseries(
         "Executions by outcome",
         "Executions that ended, by status, in the interval in which they were queued. Anything but green wants a look.",
-        charts.outcomes_of("executions", WHERE_PIPELINE),
+        *charts.outcomes_of("executions", WHERE_PIPELINE, EXECUTIONS, ONE_PIPELINE),
         unit="short",
         bars=True,
         stacked=True,

@@ -105,7 +105,7 @@ def _figures() -> list[Panel]:
             "Paused",
             "Schedules that are paused: none of their starts is missed.",
             prom(f"sum({_PAUSED})", instant=True),
-            steps=((None, look.GREY), (0, look.TEXT), (1, look.YELLOW)),
+            steps=((None, look.GREY), (0, look.TEXT), (1, "dark-yellow")),
             no_value="no schedules",
         ),
         stat(

@@ -17,6 +17,7 @@ from exporter.catalogue.metrics import (
     STAGE_BASELINE,
     STAGE_CPU,
     STAGE_DURATION,
+    STAGE_EXECUTIONS,
     STAGE_ITEMS,
     STAGE_RETRIES,
 )
@@ -159,7 +160,7 @@ def _outcomes() -> Panel:
         "Attempts by outcome",
         "Attempts that ended, by status, in the interval in which they were queued, and retries. Anything but green "
         "wants a look.",
-        charts.outcomes_of("stages", WHERE_STAGE),
+        *charts.outcomes_of("stages", WHERE_STAGE, STAGE_EXECUTIONS, ONE_STAGE),
         prom(f"{increase(STAGE_RETRIES, '$__interval', where=ONE_STAGE)} > 0", "retries"),
         unit="short",
         bars=True,

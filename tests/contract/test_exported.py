@@ -72,6 +72,14 @@ def test_panels_that_need_sql_can_be_left_out(tmp_path: Path) -> None:
         ]
 
 
+def test_outcomes_are_counted_by_prometheus_where_there_is_no_sql(tmp_path: Path) -> None:
+    without = exported(tmp_path, "--without", "sql")
+    for name, title in (("pipeline", "Executions by outcome"), ("stage", "Attempts by outcome")):
+        (panel,) = [panel for panel in panels(without[name]) if panel["title"] == title]
+        assert [target.get("hide") for target in panel["targets"]] == [None] * len(panel["targets"])
+        assert "by (status)" in panel["targets"][0]["expr"]
+
+
 def test_all_come_as_one_list_on_standard_output(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["dashboards", "export", "-"]) == 0
     assert {board["uid"] for board in json.loads(capsys.readouterr().out)} == set(boards())

@@ -62,6 +62,8 @@ def odd_runs() -> Iterator[Event]:
     yield event(
         e.ExecutionFinished(**_run("twice"), status="failed", error=ErrorDetail("boom", type="Boom")), 226
     )
+    wordy = ErrorDetail("w" * 1000, type="Wordy")
+    yield event(e.ExecutionFinished(**_run("wordy"), status="failed", error=wordy), 240)
     yield event(e.ExecutionStarted(**_run("lost"), heartbeat_seconds=5.0), 300)
     yield event(e.StageStarted(**_run("lost"), stage="pull"), 301)
 
@@ -85,6 +87,12 @@ def test_an_error_is_shown_whole_and_what_the_execution_says_again_is_left_out(s
     assert trace["body"].splitlines() == ["Traceback 2", "Boom: boom"]
     assert first["body"].splitlines()[0].endswith("attempt 1")
     assert trace_of_first["body"].splitlines()[0] == "Traceback 1"
+
+
+def test_a_headline_is_short_and_the_whole_message_below_it(shown: Shown) -> None:
+    headline, details = shown.panel(WRONG, execution_id=_id("wordy"))
+    assert headline["body"].splitlines()[1] == "w" * 400 + "…"
+    assert details["body"] == "w" * 1000
 
 
 def test_an_error_has_its_component_stack_trace_and_context(shown: Shown) -> None:
