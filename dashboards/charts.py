@@ -33,32 +33,47 @@ def outcomes_of(view: str, where: str, metric: Metric, where_metric: Mapping[str
     return [sql(query, format="time_series"), stand_in(prom(counted, "{{status}}"))]
 
 
-def quantiles(
-    metric: Metric, where: Mapping[str, Wanted], *, exemplars: bool = False, interval: str | None = None
-) -> list[Target]:
-    """p50, p95 and p99 of a histogram, for `look.QUANTILE_COLOR`; exemplars come with the last."""
+def quantiles(metric: Metric, where: Mapping[str, Wanted], *, interval: str | None = None) -> list[Target]:
+    """p50, p95 and p99 of a histogram, for `look.QUANTILE_COLOR`."""
     return [
         prom(
             known(quantile(q, metric, "$__rate_interval", where=where)),
             f"p{q * 100:.0f}",
-            exemplar=exemplars and q == _QUANTILES[-1],
             interval=interval,
         )
         for q in _QUANTILES
     ]
 
 
-def durations(description: str, metric: Metric, usual: Metric, where: Mapping[str, Wanted]) -> Panel:
-    """How long something takes, with the usual p95 dashed."""
+def durations(
+    description: str, *, of: tuple[str, str], metric: Metric, usual: Metric, where: Mapping[str, Wanted]
+) -> Panel:
+    """How long something takes, with the usual p95 dashed. `of`: a view of the history, and a condition on its rows.
+
+    Exact, out of the history: what a histogram makes of a bucket's ten seconds would stand far above the dashed line.
+    It stands in where there is no SQL.
+    """
+    view, chosen = of
+    figures = ", ".join(
+        f"percentile_cont({q}) WITHIN GROUP (ORDER BY duration_seconds) AS p{q * 100:.0f}" for q in _QUANTILES
+    )
+    query = f"""
+        SELECT $__timeGroup(queued_at, $__interval, NULL), {figures}
+        FROM {view} WHERE $__timeFilter(queued_at) AND ended_at IS NOT NULL AND {chosen} GROUP BY 1 ORDER BY 1
+    """
+    # A query without a value, for its exemplars.
+    dots = prom(f"{quantile(_QUANTILES[-1], metric, '$__rate_interval', where=where)} < 0", exemplar=True)
     return timeseries(
         "Duration",
         description,
-        *quantiles(metric, where, exemplars=True),
+        sql(query, format="time_series"),
+        dots,
+        *(stand_in(target) for target in quantiles(metric, where)),
         prom(f"max({gauge(usual, quantile='0.95', where=where)})", "usual p95"),
         unit="s",
         interval="2m",
         gap_ms=1_800_000,
-        no_value=f"Nothing ended in this time range. {look.SOON}",
+        no_value="Nothing ended in this time range.",
         overrides=[
             *(by_name(name, color=color) for name, color in look.QUANTILE_COLOR.items()),
             by_name("usual p95", color=look.GREY, lineStyle={"fill": "dash", "dash": [8, 8]}, fillOpacity=0),

@@ -63,11 +63,12 @@ def board() -> Dashboard:
             strip(
                 9,
                 charts.durations(
-                    "p50, p95 and p99 of executions that ended, and the usual p95 dashed. Diamonds are single "
-                    "executions: click one to open it. Bad: p95 well above the dashed line.",
-                    EXECUTION_DURATION,
-                    DURATION_BASELINE,
-                    ONE_PIPELINE,
+                    "p50, p95 and p99 of executions that ended, by when they were queued, and the usual p95 dashed. "
+                    "Diamonds are single executions: click one to open it. Bad: p95 well above the dashed line.",
+                    of=("executions", WHERE_PIPELINE),
+                    metric=EXECUTION_DURATION,
+                    usual=DURATION_BASELINE,
+                    where=ONE_PIPELINE,
                 ),
                 _outcomes(),
             ),

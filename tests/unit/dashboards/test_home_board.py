@@ -47,8 +47,8 @@ def test_pipelines_that_prometheus_does_not_know_of_are_shown(shown: Shown) -> N
     nothing_chosen = WHERE_PIPELINES.replace("${pipeline:sqlstring}", "").replace(
         "${environment:sqlstring}", ""
     )
-    rows = shown.ask(f'SELECT pipeline AS "Pipeline" FROM executions WHERE {nothing_chosen}')
-    assert {row["Pipeline"] for row in rows} == {"first", "second"}
+    rows = shown.ask("SELECT pipeline FROM executions WHERE " + nothing_chosen)  # noqa: S608 - our own condition
+    assert {row["pipeline"] for row in rows} == {"first", "second"}
 
 
 def test_the_chosen_pipelines_alone_are_shown(shown: Shown) -> None:
