@@ -61,15 +61,15 @@ def durations(
         SELECT $__timeGroup(queued_at, $__interval, NULL), {figures}
         FROM {view} WHERE $__timeFilter(queued_at) AND ended_at IS NOT NULL AND {chosen} GROUP BY 1 ORDER BY 1
     """
-    # A query without a value, for its exemplars.
-    dots = prom(f"{quantile(_QUANTILES[-1], metric, '$__rate_interval', where=where)} < 0", exemplar=True)
+    usually = f"max({gauge(usual, quantile='0.95', where=where)})"
+    # Never so, but a query has the exemplars of all that it names.
+    dots = f"{quantile(_QUANTILES[-1], metric, '$__rate_interval', where=where)} < 0"
     return timeseries(
         "Duration",
         description,
         sql(query, format="time_series"),
-        dots,
         *(stand_in(target) for target in quantiles(metric, where)),
-        prom(f"max({gauge(usual, quantile='0.95', where=where)})", "usual p95"),
+        prom(f"{usually} or {dots}", "usual p95", exemplar=True),
         unit="s",
         interval="2m",
         gap_ms=1_800_000,
