@@ -122,6 +122,19 @@ _of_exporter = (
         ON_EXPORTER,
     ),
     Alert(
+        "PipelineExporterUpkeepFailing",
+        _grew(o.UPKEEP_FAILURES, "5m", "job, instance, task"),
+        Severity.WARNING,
+        "what the exporter does without any event is not done: giving up on silent executions, noticing missed "
+        "starts, retention",
+        f"{_INSTANCE}: upkeep fails at {{{{ $labels.task }}}}",
+        f"{value(Form.COUNT)} rounds of the task {{{{ $labels.task }}}} failed within five minutes. Until it succeeds, "
+        "executions that went silent may go on as running, missed starts stay unnoticed, or old rows stay. First "
+        "read the reason in the exporter's log.",
+        ON_EXPORTER,
+        "10m",
+    ),
+    Alert(
         "PipelineExporterQueueFilling",
         f"{_each(o.QUEUE_DEPTH)} / {_each(o.QUEUE_LIMIT)} > 0.5\n"
         f"or ({_grew(o.REFUSALS, '5m', 'job, instance', status=BUSY)})",

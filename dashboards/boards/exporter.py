@@ -35,6 +35,7 @@ from exporter.catalogue.own import (
     SOURCE_ROWS,
     SOURCE_UP,
     UNMAPPED,
+    UPKEEP_FAILURES,
 )
 from exporter.catalogue.promql import gauge, increase, quantile, rate, select
 
@@ -254,16 +255,18 @@ def _events() -> Panel:
 
 def _refused() -> Panel:
     return timeseries(
-        "Requests refused",
-        "By way in and HTTP status: 4xx is a mistake of the sender, 503 a full queue or a lost database.",
+        "Refused and failed",
+        "Requests refused, by way in and HTTP status: 4xx is a mistake of the sender, 503 a full queue or a lost "
+        "database. Failures of the exporter's own: commits by reason, and rounds of upkeep by task.",
         prom(f"{increase(REFUSALS, '$__interval', by=('source', 'status'))} > 0", "{{source}} {{status}}"),
         prom(f"{increase(COMMIT_FAILURES, '$__interval', by=('reason',))} > 0", "commit failed: {{reason}}"),
+        prom(f"{increase(UPKEEP_FAILURES, '$__interval', by=('task',))} > 0", "upkeep failed: {{task}}"),
         unit="short",
         bars=True,
         stacked=True,
         interval="1m",
         calcs=("sum",),
-        no_value="Nothing was refused in this time range.",
+        no_value="Nothing was refused, and nothing failed, in this time range.",
     )
 
 

@@ -75,6 +75,16 @@ READER_ENDED = _own(
     Kind.COUNTER,
     "Queries of panels over PostgreSQL that lasted too long and were ended.",
 )
+UPKEEP_TASKS = ("alive", "lost", "missed", "spans", "retention", "reader")
+"""What has to be done again and again without any event: `docs/architecture.md`."""
+UPKEEP_FAILURES = _own(
+    "upkeep_failures_total",
+    Kind.COUNTER,
+    "Rounds of upkeep whose task failed, by task (alive, lost, missed, spans, retention, reader) and reason (database, "
+    "defect).",
+    "task",
+    "reason",
+)
 SOURCE_LAST_EVENT = _own(
     "source_last_event_timestamp_seconds",
     Kind.GAUGE,

@@ -97,6 +97,10 @@ class OwnMetrics:
         self._volume = _Volume(room)
         self._made.register(self._volume)
         self.reader_queries_ended = self._counter(o.READER_ENDED)
+        self._upkeep_failures = self._counter(o.UPKEEP_FAILURES)
+        for task in o.UPKEEP_TASKS:
+            for reason in ("database", "defect"):
+                self._upkeep_failures.labels(task, reason)
         self._source_up = self._gauge(o.SOURCE_UP)
         self._source_last_read = self._gauge(o.SOURCE_LAST_READ)
         self._source_rows = self._counter(o.SOURCE_ROWS)
@@ -128,6 +132,10 @@ class OwnMetrics:
     def reader_ended(self) -> None:
         """A query of a panel lasted too long and was ended."""
         self.reader_queries_ended.inc()
+
+    def upkeep_failed(self, task: str, reason: str) -> None:
+        """A task that keeps the store in order could not be done; `reason` is "database" or "defect"."""
+        self._upkeep_failures.labels(task, reason).inc()
 
     def refused(self, source: str, status: int) -> None:
         """A request was refused."""

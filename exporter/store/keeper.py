@@ -6,13 +6,11 @@ Every replica runs it; a writer's turn (`engine.writing`) sees to it that each t
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import Connection, Engine, select, update
-from sqlalchemy.exc import SQLAlchemyError
 
 from exporter.catalogue.metrics import SCHEDULE_MISSED
 from exporter.domain.times import SECOND, from_micros
@@ -20,6 +18,7 @@ from exporter.store import schema
 from exporter.store.apply import take_due
 from exporter.store.engine import writing
 from exporter.store.retention import Retention
+from exporter.store.rounds import Rounds
 from exporter.store.rules.due import advance, cadence_of, skip_to
 from exporter.store.schema import ACTIVE_WORDS
 from exporter.store.settle import settle
@@ -49,49 +48,53 @@ log = logging.getLogger(__name__)
 
 
 class Keeper:
-    """Looks after the store every few seconds, in a thread of its own."""
+    """Looks after the store every few seconds. `failed` is told of what could not be done, and why."""
 
-    def __init__(self, writer: Writer, *, now: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, writer: Writer, failed: Callable[[str, str], None], *, now: Callable[[], float] = time.time
+    ) -> None:
         self.writer = writer
         self._now = now
         self._retention = Retention()
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="keeper", daemon=True)
-
-    def start(self) -> None:
-        """Begin to look."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End, after the look under way."""
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join()
-
-    def _run(self) -> None:
-        while True:
-            try:
-                self.look()
-            except SQLAlchemyError as error:
-                reason = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
-                log.warning("the store could not be looked after", extra={"reason": reason})
-            if self._stop.wait(INTERVAL):
-                return
+        self._up_since = int(now() * SECOND)
+        self.rounds = Rounds("keeper", self._tasks(), INTERVAL, failed)
 
     def look(self) -> None:
-        """One look: note that somebody is here, give up on the silent, count the missed, delete the old."""
-        now = int(self._now() * SECOND)
-        engine, limits = self.writer.engine, self.writer.limits
-        up_since = be_alive(engine, now)
-        while self._turn(lambda work: lose(work, up_since)) == STEP and not self._stop.is_set():
+        """All of it once, up to what goes wrong."""
+        for act in self._tasks().values():
+            act()
+
+    def _tasks(self) -> dict[str, Callable[[], None]]:
+        return {
+            "alive": self._be_alive,
+            "lost": self._lose,
+            "missed": self._miss,
+            "spans": self._give_up_on_spans,
+            "retention": self._delete,
+        }
+
+    def _be_alive(self) -> None:
+        self._up_since = be_alive(self.writer.engine, int(self._now() * SECOND))
+
+    def _lose(self) -> None:
+        while self._turn(lambda work: lose(work, self._up_since)) == STEP and not self.rounds.is_stopping():
             pass
-        while self._turn(lambda work: miss(work, up_since)) == STEP and not self._stop.is_set():
+
+    def _miss(self) -> None:
+        while self._turn(lambda work: miss(work, self._up_since)) == STEP and not self.rounds.is_stopping():
             pass
+
+    def _give_up_on_spans(self) -> None:
         gatherer = self.writer.gatherer
         if gatherer is not None:
-            while self._turn(lambda work: take_due(work, gatherer)) >= DUE and not self._stop.wait(PAUSE):
+            while self._turn(lambda work: take_due(work, gatherer)) >= DUE and not self.rounds.is_stopping(
+                PAUSE
+            ):
                 pass
-        while self._retention.step(engine, limits, now) and not self._stop.is_set():
+
+    def _delete(self) -> None:
+        writer, now = self.writer, int(self._now() * SECOND)
+        while self._retention.step(writer.engine, writer.limits, now) and not self.rounds.is_stopping():
             pass
 
     def _turn(self, act: Callable[[Work], int]) -> int:

@@ -7,14 +7,15 @@ it from reading and writing what it should not; this keeps it from staying. See 
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 
 import msgspec
 from msgspec import Struct
 from sqlalchemy import Connection, Engine, text
-from sqlalchemy.exc import DataError, ProgrammingError, SQLAlchemyError
+from sqlalchemy.exc import DataError, ProgrammingError
+
+from exporter.store.rounds import Rounds
 
 ROLE = "grafana_reader"
 
@@ -102,12 +103,13 @@ def grant_views(connection: Connection) -> None:
 
 
 class ReaderWatch:
-    """Ends what the role leaves running, in a thread of its own. `ended` is told of each."""
+    """Ends what the role leaves running. `ended` is told of each, `failed` of what could not be looked after."""
 
     def __init__(
         self,
         engine: Engine,
         ended: Callable[[], None],
+        failed: Callable[[str, str], None],
         *,
         most_seconds: float = MOST_SECONDS,
         most_idle_seconds: float = MOST_IDLE_SECONDS,
@@ -117,29 +119,16 @@ class ReaderWatch:
         self._bounds = {"seconds": most_seconds, "idle": most_idle_seconds, "unread": INTERVAL}
         self._stuck: set[str] = set()
         self._warned = False
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="reader watch", daemon=True)
+        self.rounds = Rounds("reader watch", {"reader": self.look}, INTERVAL, failed)
 
     def start(self) -> None:
         """Begin to look, on PostgreSQL."""
         if self.engine.dialect.name == "postgresql":
-            self._thread.start()
+            self.rounds.start()
 
     def stop(self) -> None:
         """End, after the look under way."""
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join()
-
-    def _run(self) -> None:
-        while True:
-            try:
-                self.look()
-            except SQLAlchemyError as error:
-                reason = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
-                log.warning("the reader could not be looked after", extra={"reason": reason})
-            if self._stop.wait(INTERVAL):
-                return
+        self.rounds.stop()
 
     def look(self) -> None:
         """One look: end what lasts too long, and undo what the role changed of itself."""

@@ -28,8 +28,11 @@ class Store:
         self.engine = engine
         self.limits = limits
         self.writer = Writer(engine, limits, queue_limit=queue_limit, observer=observer, gatherer=gatherer)
-        self.keeper = Keeper(self.writer)
-        self.reader_watch = ReaderWatch(engine, _unnoticed if observer is None else observer.reader_ended)
+        failed = _unnoticed if observer is None else observer.upkeep_failed
+        self.keeper = Keeper(self.writer, failed)
+        self.reader_watch = ReaderWatch(
+            engine, _unnoticed if observer is None else observer.reader_ended, failed
+        )
 
     @classmethod
     def open(
@@ -50,16 +53,16 @@ class Store:
     def start(self) -> None:
         """Begin to commit and to look after what is kept."""
         self.writer.start()
-        self.keeper.start()
+        self.keeper.rounds.start()
         self.reader_watch.start()
 
     def stop(self) -> None:
         """Commit what waits, and end."""
         self.reader_watch.stop()
-        self.keeper.stop()
+        self.keeper.rounds.stop()
         self.writer.stop()
         self.engine.dispose()
 
 
-def _unnoticed() -> None:
+def _unnoticed(*_: str) -> None:
     pass

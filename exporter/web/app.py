@@ -9,6 +9,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.concurrency import run_in_threadpool
+from fastapi_offline import FastAPIOffline
 
 from exporter import __version__
 from exporter.exposition import Exposition
@@ -47,7 +48,13 @@ def create_app(
             await run_in_threadpool(sources.stop)
         store.stop()
 
-    app = FastAPI(title="pipeline-exporter", version=__version__, description=DESCRIPTION, lifespan=lifespan)
+    app = FastAPIOffline(
+        redoc_url=None,
+        title="pipeline-exporter",
+        version=__version__,
+        description=DESCRIPTION,
+        lifespan=lifespan,
+    )
     problems.install(app)
     app.add_middleware(HeadAsGet)
     own.queue_depth.set_function(lambda: store.writer.depth)

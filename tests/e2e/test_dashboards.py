@@ -31,7 +31,7 @@ MOST_CHOICES = 200
 EMPTY_WHEN_WELL = {
     # What the exporter tells of trouble that the demo does not make: a refusal, an unknown word, a full disk.
     "pipelines-exporter": {
-        "Refused", "Unknown words", "Ways in", "Requests refused", "Left out and put right",
+        "Refused", "Unknown words", "Ways in", "Refused and failed", "Left out and put right",
         "Rows deleted by retention", "Room for the database",
     },
     # Nothing is late, or nobody was ever late, when the demo's schedules are kept.

@@ -205,3 +205,13 @@ def test_an_execution_that_is_gone_is_said_to_be_gone(browser: Browser, exporter
         answer = page.request.get(f"{exporter.url}/executions/{'0' * 32}")
         assert answer.status == 404
         assert "retention" in answer.text()
+
+
+def test_the_api_can_be_read_and_tried_without_the_internet(browser: Browser, exporter: Exporter) -> None:
+    assert post(exporter.url, failed("orders", "r1")).ok
+    with watched(browser, exporter.url) as page:
+        page.goto("/docs")
+        page.get_by_role("button", name="GET /api/v1/pipelines Pipelines by environment and name").click()
+        page.get_by_role("button", name="Try it out").click()
+        page.get_by_role("button", name="Execute").click()
+        expect(page.locator(".live-responses-table")).to_contain_text("orders")

@@ -67,12 +67,15 @@ class Watched:
         self.number = 0
         self.engine = open_engine(url)
         self.watch = ReaderWatch(
-            self.engine, self._ended, most_seconds=seconds, most_idle_seconds=idle_seconds
+            self.engine, self._ended, self._failed, most_seconds=seconds, most_idle_seconds=idle_seconds
         )
         self.watch.look()
 
     def _ended(self) -> None:
         self.number += 1
+
+    def _failed(self, task: str, reason: str) -> None:
+        raise AssertionError(f"{task}: {reason}")
 
     def has_ended(self) -> bool:
         """Looks; whether it has ended anything so far."""

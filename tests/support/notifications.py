@@ -58,7 +58,7 @@ def as_installed(configuration: Json) -> Json:
 
 
 def hasty_rules(folder: Path) -> Path:
-    """The rules of the stack, evaluated each second, with seconds for minutes; conditions, labels and texts as they are.
+    """The rules of the stack, evaluated each second, with seconds for minutes; conditions, labels, texts as they are.
 
     What waits in the stack waits here too: an alert that another one explains must not overtake it.
     """

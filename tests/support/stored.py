@@ -50,7 +50,10 @@ class Stored:
         self.limits = limits or Limits()
         self.now = to_micros(NOON)
         self.writer = Writer(self.engine, self.limits, now=lambda: self.now / SECOND)
-        self.keeper = Keeper(self.writer, now=lambda: self.now / SECOND)
+        self.failures: list[tuple[str, str]] = []
+        self.keeper = Keeper(
+            self.writer, lambda *failure: self.failures.append(failure), now=lambda: self.now / SECOND
+        )
 
     def put(self, *events: Event) -> list[bool]:
         """Apply events in one group; which of them were new."""

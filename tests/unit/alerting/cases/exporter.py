@@ -142,6 +142,20 @@ CASES = (
         25,
     ),
     Case(
+        "PipelineExporterUpkeepFailing",
+        "a task fails in each round",
+        own(o.UPKEEP_FAILURES, f"0x20 1+12x{LONG}", task="lost", reason="defect"),
+        40,
+        ONE | {"task": "lost"},
+        of_process=True,
+    ),
+    Case(
+        "PipelineExporterUpkeepFailing",
+        "the database was locked for a moment",
+        own(o.UPKEEP_FAILURES, then(0, 20, 2), task="lost", reason="database"),
+        27,
+    ),
+    Case(
         "PipelineExporterQueueFilling",
         "the queue is nearly full",
         pressure(40_000, steady(0)),
