@@ -9,10 +9,11 @@ from datetime import timedelta
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-KEYS = ("name", "preset", "mapping", "url", "environment", "every", "secret_file", "timezone")
+KEYS = ("name", "preset", "mapping", "url", "environment", "every", "secret_file", "timezone", "namespace")
 EVERY = timedelta(seconds=15)
 """Time between two reads of a source that tells none."""
 
+NAMESPACE = re.compile(r"[a-z0-9_.-]{1,64}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 
@@ -25,8 +26,9 @@ class SourceSetting:
     """One source as it stands in the configuration file.
 
     `preset` or `mapping` (a file) says what its rows mean. `secret_file` holds the password of a database, or the
-    bearer token of an API. `timezone` is that of times that tell none, instead of the mapping's. `file` is the
-    configuration file, in whose folder relative paths begin; None: where the program was started.
+    bearer token of an API. `timezone` is that of times that tell none, instead of the mapping's. `namespace` joins its
+    executions with what other ways in tell of them, instead of the mapping's. `file` is the configuration file, in
+    whose folder relative paths begin; None: where the program was started.
     """
 
     name: str
@@ -37,6 +39,7 @@ class SourceSetting:
     every: timedelta = EVERY
     secret_file: str | None = None
     timezone: str | None = None
+    namespace: str | None = None
     file: str | None = None
 
 
@@ -72,6 +75,8 @@ def _source(told: Any, place: str, duration: Callable[[str], timedelta], file: s
         raise BadSource(f"{place}: expected either preset or mapping")
     if not texts.get("environment", "default").isprintable() or len(texts.get("environment", "")) > 256:
         raise BadSource(f"{place}.environment: expected up to 256 printable characters")
+    if not NAMESPACE.fullmatch(texts.get("namespace", "any")):
+        raise BadSource(f"{place}.namespace: expected up to 64 small letters, digits, '-', '_' and '.'")
     _check_zone(texts.get("timezone"), place)
     try:
         every = duration(texts.pop("every")) if "every" in texts else EVERY

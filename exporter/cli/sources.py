@@ -36,9 +36,9 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         if file is None:
             raise BadSetting("--config: missing, the sources stand in that file")
-        told = settings({}, os.environ, file).sources
-        wanted = arguments.names or [setting.name for setting in told]
-        unknown = set(wanted) - {setting.name for setting in told}
+        told = settings({}, os.environ, file)
+        wanted = arguments.names or [setting.name for setting in told.sources]
+        unknown = set(wanted) - {setting.name for setting in told.sources}
         if unknown:
             raise BadSetting(f"{file}: there is no source named {', '.join(sorted(unknown))}")
         if not wanted:
@@ -47,11 +47,12 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"pipeline-exporter: {error}", file=sys.stderr)
         return 2
     good = True
-    for setting in told:
+    for setting in told.sources:
         if setting.name not in wanted:
             continue
         try:
-            report = check(opened(setting), datetime.now(UTC), arguments.show)
+            emails = told.llm_emails == "remove"
+            report = check(opened(setting), datetime.now(UTC), arguments.show, emails=emails)
         except BadSource as error:
             print(f"{setting.name}: {error}")
             good = False

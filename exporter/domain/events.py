@@ -381,7 +381,8 @@ class Event(Struct, frozen=True):
 
     `source`: the kind of system, as shown to people ("airflow", "cloudevents"). `namespace`: what keeps the run ids
     of that system apart from those of others (see `execution_id`). `way`: which way in it came by, where several may
-    tell of the same run: the last by name knows most of an error.
+    tell of the same run: the last by name knows most of an error. `unmapped`: the status word that the source's mapping
+    maps to nothing, "" if it maps all that was told; None where no mapping was asked, and `source_status` has to do.
     """
 
     identity: bytes
@@ -390,6 +391,7 @@ class Event(Struct, frozen=True):
     namespace: str
     payload: Payload
     way: str = ""
+    unmapped: str | None = None
 
     @property
     def body(self) -> bytes:

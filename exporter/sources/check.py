@@ -10,6 +10,8 @@ from datetime import datetime
 
 from exporter.domain import events as e
 from exporter.domain.events import Event
+from exporter.domain.redaction import redacted
+from exporter.domain.secrets import without_secrets
 from exporter.domain.status import Status
 from exporter.sources.batch import Away
 from exporter.sources.cursor import Forgetful
@@ -73,8 +75,11 @@ class Report:
         return self.away is None and not any(found.wrong for found in self.reads.values())
 
 
-def check(source: Source, read_at: datetime, samples: int = 0) -> Report:
-    """Read it once, holding no more rows than a server would."""
+def check(source: Source, read_at: datetime, samples: int = 0, *, emails: bool = False) -> Report:
+    """Read it once, holding no more rows than a server would.
+
+    What can be printed of it is without secrets, as the store keeps it; `emails`: without addresses of people, too.
+    """
     report = Report(source.name, {read.name: Found() for read in source.mapping.reads})
     try:
         with closing(source.reader.batches(Forgetful(), read_at)) as batches:  # type: ignore[type-var]
@@ -83,11 +88,12 @@ def check(source: Source, read_at: datetime, samples: int = 0) -> Report:
                 found.rows += batch.rows
                 found.wrong += len(batch.problems)
                 found.unmapped += batch.unmapped
-                found.problems += batch.problems[: MOST_PROBLEMS - len(found.problems)]
+                problems = batch.problems[: MOST_PROBLEMS - len(found.problems)]
+                found.problems += [without_secrets(problem, emails=emails) for problem in problems]
                 for event in source.fresh(batch.events):
                     found.take(event)
                     if len(found.samples) < samples:
-                        found.samples.append(event)
+                        found.samples.append(redacted(event, emails=emails))
                 source.sent(batch.events)
     except Away as error:
         report.away = str(error)

@@ -26,7 +26,10 @@ class Sign(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where a row says that a run or stage stands. `status` None: a word that stands for no status known here."""
+    """Where a row says that a run or stage stands. `word`: the one to show.
+
+    `status` None: what the row says, then `unmapped`, stands for no status known here.
+    """
 
     status: Status | None
     word: str
@@ -34,6 +37,7 @@ class Standing:
     started_at: datetime | None = None
     ended_at: datetime | None = None
     changed_at: datetime | None = None
+    unmapped: str = ""
 
     @property
     def is_open(self) -> bool:

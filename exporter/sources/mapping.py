@@ -113,7 +113,11 @@ class ExecutionMap(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
 
 
 class StageMap(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """An attempt of a stage. `retry`: if it is true, another attempt follows this one."""
+    """An attempt of a stage. `retry`: if it is true, another attempt follows this one.
+
+    `conclusive`: an attempt that ran ends once, its number is never used again. A start that another way in tells of
+    it later is its clock's fault.
+    """
 
     pipeline: Value
     execution: Value
@@ -134,6 +138,7 @@ class StageMap(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     items_in: Value | None = None
     items_out: Value | None = None
     retry: Value | None = None
+    conclusive: bool = False
     kind: Value | None = None
     error: ErrorMap | None = None
 

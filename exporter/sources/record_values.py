@@ -106,7 +106,8 @@ class Values:
         status = self.status_of(word)
         if status is None and mapped.status_if_unknown is not None:
             status = self.status_of(str(self.value_of(mapped.status_if_unknown, record)))
-        return Standing(status, word if shown is None else str(shown), queued, started, ended, changed)
+        shown = word if shown is None else str(shown)
+        return Standing(status, shown, queued, started, ended, changed, word if status is None else "")
 
     def besides_of(self, mapped: ExecutionMap, record: Record) -> dict[str, Any]:
         """What is told of a run beside where it stands."""

@@ -73,8 +73,9 @@ def opened(setting: SourceSetting) -> Source:
             if setting.preset
             else mapping_file.load(beside(setting.mapping or "", setting.file))
         )
-        if setting.timezone is not None:
-            file = replace(file, mapping=msgspec.structs.replace(file.mapping, timezone=setting.timezone))
+        instead = {"timezone": setting.timezone, "namespace": setting.namespace}
+        told = {key: value for key, value in instead.items() if value is not None}
+        file = replace(file, mapping=msgspec.structs.replace(file.mapping, **told))
         return Source(setting, file.mapping, reader_of(setting, file))
     except (BadMapping, BadUrl) as error:
         raise BadSource(f"{place}: {error}") from error

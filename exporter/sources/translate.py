@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from exporter.domain import events as e
 from exporter.domain.events import Event, Payload
@@ -87,7 +88,7 @@ class Told:
         """A run or stage in a row stands there."""
         self.is_open = self.is_open or standing.is_open
         if standing.status is None:
-            self.unmapped.append(standing.word)
+            self.unmapped.append(standing.unmapped)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +180,8 @@ class Translator(Values):
                 fields |= {"status": standing.status.value, "queued_at": step.queued_at}
                 fields |= {"started_at": step.started_at, "error": error}
             payload = made(_EXECUTION[step.sign], fields)
-            told.events.append(self._event(payload, step.time, *base, step.sign.value, *step.told))
+            event = self._event(payload, step.time, *base, step.sign.value, *step.told)
+            told.events.append(replace(event, unmapped=standing.unmapped) if step.word else event)
             if not step.is_dated:
                 told.events.append(self._undated(payload, step, *base))
         progress = self.value_of(mapped.progress, record)
@@ -211,8 +213,10 @@ class Translator(Values):
                 assert standing.status is not None
                 more |= {"status": standing.status.value, "retry": retry, "queued_at": step.queued_at}
                 more |= {"started_at": step.started_at, "error": self.error_of(mapped.error, record)}
+                more["conclusive"] = mapped.conclusive and step.started_at is not None
             payload = made(_STAGE[step.sign], fields | more)
-            told.events.append(self._event(payload, step.time, *base, step.sign.value, *step.told))
+            event = self._event(payload, step.time, *base, step.sign.value, *step.told)
+            told.events.append(replace(event, unmapped=standing.unmapped) if step.word else event)
             if not step.is_dated:
                 told.events.append(self._undated(payload, step, *base))
         if "items" in fields and standing.is_open:
@@ -302,7 +306,7 @@ class Translator(Values):
     def _event(self, payload: Payload, time: datetime, *told: str) -> Event:
         identity = event_identity(f"source\x1f{self.source}", "\x1f".join((self.read.name, *told)))
         namespace = self.mapping.namespace or self.source
-        return Event(identity, time, self.mapping.system, namespace, payload, WAY)
+        return Event(identity, time, self.mapping.system, namespace, payload, WAY, unmapped="")
 
     def sum_event(self, payload: e.StreamMeasured, time: datetime, *told: str) -> Event:
         """What a stretch of rows adds up to; `told` names the stretch."""

@@ -76,6 +76,19 @@ def select_in(connection: Connection, table: Table, column: str, keys: Sequence[
         yield from _rows(connection, _select(connection.dialect.name, table, column, len(chunk)), chunk)
 
 
+def select_within(
+    connection: Connection, table: Table, columns: tuple[str, str], first: Any, keys: Sequence[Any]
+) -> Iterator[Row]:
+    """All columns of the rows of which one column has a value, and another one of the keys: both of an index."""
+    if connection.dialect.name == "postgresql":
+        if keys:
+            yield from _rows(connection, _look_up(table, columns), (list(set(keys)), first))
+        return
+    for chunk in _chunks(keys):
+        sql = _select(connection.dialect.name, table, columns[1], len(chunk), equal=columns[0])
+        yield from _rows(connection, sql, (first, *chunk))
+
+
 def present(connection: Connection, table: Table, column: str, keys: Sequence[Any]) -> set[Any]:
     """Those keys that a column has."""
     found: set[Any] = set()
@@ -134,7 +147,19 @@ def _update(dialect: str, table: Table, columns: tuple[str, ...], key: tuple[str
 
 
 @lru_cache(maxsize=4096)
-def _select(dialect: str, table: Table, column: str, number: int, only_key: bool = False) -> str:
+def _select(
+    dialect: str, table: Table, column: str, number: int, *, only_key: bool = False, equal: str = ""
+) -> str:
     names = _quoted(column) if only_key else ", ".join(_quoted(c.name) for c in table.columns)
     marks = ", ".join([_mark(dialect)] * number)
-    return f"SELECT {names} FROM {table.name} WHERE {_quoted(column)} IN ({marks})"  # noqa: S608 - our names
+    also = f"{_quoted(equal)} = {_mark(dialect)} AND " if equal else ""
+    return f"SELECT {names} FROM {table.name} WHERE {also}{_quoted(column)} IN ({marks})"  # noqa: S608 - our names
+
+
+@lru_cache
+def _look_up(table: Table, columns: tuple[str, str]) -> str:
+    """One look into the index for each key: asked for a list, PostgreSQL goes through all rows of the first value."""
+    names = ", ".join(_quoted(c.name) for c in table.columns)
+    where = f"{_quoted(columns[0])} = %s AND {_quoted(columns[1])} = wanted.key"
+    one = f"SELECT {names} FROM {table.name} WHERE {where} OFFSET 0"  # noqa: S608 - our names
+    return f"SELECT found.* FROM unnest(%s::text[]) AS wanted(key) CROSS JOIN LATERAL ({one}) AS found"  # noqa: S608

@@ -7,7 +7,8 @@ from sqlalchemy import func, select
 
 from exporter.domain.status import Status
 from exporter.store import schema
-from exporter.store.records import Execution, Instance, encode
+from exporter.store.records import Execution, Instance
+from exporter.store.standing import final_error
 from exporter.store.state import Fact
 from exporter.store.work import Work
 
@@ -52,13 +53,8 @@ def find_failure(work: Work, execution: Execution) -> None:
 
 
 def _error(instance: Instance) -> Fact | None:
-    """The latest error of a stage after which no other attempt was announced."""
-    told = []
-    for attempt in instance.attempts.values():
-        error, final = attempt.facts.told.get("error"), attempt.facts.told.get("failed_for_good")
-        if error is not None and final is not None and final.time == error.time:
-            told.append(error)
-    if not told:
+    rest = instance.put_by
+    latest = final_error(instance.attempts.values(), None if rest is None else rest.error)
+    if latest is None:
         return None
-    latest = max(told, key=lambda fact: (fact.time, encode(fact.value)))
     return Fact(latest.time, {"stage": instance.path[-1], **latest.value, "instance": instance.id.hex()})

@@ -8,25 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
-from typing import Any
 
-import msgspec
-from msgspec import Struct, field
 from sqlalchemy import ColumnElement, and_, delete, func, select, update
 
-from exporter.domain.events import Event, ExecutionFinished, StagePayload
-from exporter.domain.identity import event_identity, execution_id
+from exporter.domain.events import Event, StagePayload
+from exporter.domain.identity import execution_id
 from exporter.domain.spans import HOST, Interpreter, Place, Reading, Span
-from exporter.domain.status import Status
-from exporter.domain.times import SECOND, from_micros
+from exporter.domain.times import SECOND
 from exporter.store import schema
-from exporter.store.bulk import column_names, insert_rows, select_in, update_rows
+from exporter.store.bulk import column_names, select_in
 from exporter.store.hosts import Host, host_of, is_host
+from exporter.store.open_runs import OpenRuns
 from exporter.store.records import Execution
+from exporter.store.span_rows import HELD, PROVISIONAL, SETTLED, SpanRow, SpanRows, Told
 from exporter.store.withdraw import bury, move_call, withdraw_stage
-from exporter.store.work import Work
-
-HELD, SETTLED, PROVISIONAL = 0, 1, 2
+from exporter.store.work import Work, attempt_key
 
 PATIENCE = timedelta(seconds=10)
 """How long a span waits for its parent before it is shown without."""
@@ -43,60 +39,6 @@ AT_ONCE = 2000
 
 DEEPEST = 256
 """Generations of spans looked through at once; a cycle has no end."""
-
-
-class Told(Struct, frozen=True):
-    """What was made of a span: its place, the events' identities, and the attempts of the stage that they are about."""
-
-    place: Place
-    identities: list[bytes] = field(default_factory=list)
-    attempts: list[str] = field(default_factory=list)
-
-
-class SpanRow(Struct):
-    """A row of `spans`, in the order of its columns."""
-
-    key: bytes
-    started: int
-    parent_key: bytes
-    state: int
-    due_at: int | None
-    arrived_at: int
-    execution_id: str | None
-    told: Told | None
-    span: Span | None
-    stored: bool = False
-    dirty: bool = True
-
-    def values(self) -> tuple[Any, ...]:
-        """The row to store."""
-        return (
-            self.key, self.started, self.parent_key, self.state, self.due_at, self.arrived_at, self.execution_id,
-            None if self.told is None else _encode(self.told), None if self.span is None else _encode(self.span),
-        )  # fmt: skip
-
-
-class Run(Struct):
-    """A row of `open_runs`, in the order of its columns."""
-
-    execution_id: str
-    namespace: str
-    environment: str
-    pipeline: str
-    external_id: str
-    source: str
-    ended: int
-    open: int
-    failed: int
-    due_at: int | None
-    arrived_at: int
-    stored: bool = False
-    counted: bool = False
-
-
-_encode = msgspec.json.Encoder().encode
-_decode_told = msgspec.json.Decoder(Told).decode
-_decode_span = msgspec.json.Decoder(Span).decode
 
 
 class Gatherer:
@@ -119,7 +61,7 @@ class Gatherer:
         """Events of spans that waited long enough, and ends of executions that fell silent."""
         gathering = _Gathering(self, work)
         gathering.give_up()
-        gathering.conclude_silent()
+        gathering.events += gathering.runs.silent()
         return gathering.finish()
 
     def revisit(self, work: Work, executions: Iterable[Execution]) -> None:
@@ -149,9 +91,8 @@ class _Gathering:
     def __init__(self, gatherer: Gatherer, work: Work) -> None:
         self.gatherer = gatherer
         self.work = work
-        self.rows: dict[bytes, dict[int, SpanRow]] = {}
-        self.below: dict[bytes, list[SpanRow]] = {}
-        self.runs: dict[str, Run] = {}
+        self.rows = SpanRows(work.connection)
+        self.runs = OpenRuns(work, gatherer.quiet)
         self.roots: dict[bytes, Place | None] = {}
         self.hosts: dict[bytes, Host | None] = {}
         self.events: list[Event] = []
@@ -165,51 +106,20 @@ class _Gathering:
 
     def add(self, spans: Sequence[Span]) -> list[bool]:
         """Take new spans and tell what can be told; which of them were new."""
-        self._load({span.key for span in spans} | {span.parent_key for span in spans if span.parent})
+        self.rows.load({span.key for span in spans} | {span.parent_key for span in spans if span.parent})
         fresh: list[bool] = []
         new: list[SpanRow] = []
         now = self.work.now
         for span in spans:
-            known = self.rows.setdefault(span.key, {})
-            fresh.append(span.start not in known)
+            fresh.append(not self.rows.knows(span))
             if fresh[-1]:
                 row = SpanRow(
                     span.key, span.start, span.parent_key, HELD, now + self.gatherer.patience, now, None, None, span
                 )  # fmt: skip
-                self._keep(row)
+                self.rows.keep(row)
                 new.append(row)
         self._tell_all(new)
         return fresh
-
-    def _load(self, keys: Iterable[bytes]) -> None:
-        missing = [key for key in keys if key not in self.rows]
-        for key in missing:
-            self.rows[key] = {}
-        for values in select_in(self.work.connection, schema.spans, "key", missing):
-            self._take(values)
-
-    def _take(self, values: Any) -> SpanRow:
-        known = self.rows.get(values[0], {}).get(values[1])
-        if known is not None:
-            return known
-        told = None if values[7] is None else _decode_told(values[7])
-        span = None if values[8] is None else _decode_span(values[8])
-        row = SpanRow(*values[:7], told, span, True, False)  # type: ignore[call-arg]  # as many values as columns
-        self._keep(row)
-        return row
-
-    def _keep(self, row: SpanRow) -> None:
-        self.rows.setdefault(row.key, {})[row.started] = row
-        if row.parent_key:
-            self.below.setdefault(row.parent_key, []).append(row)
-
-    def _row(self, key: bytes, before: int) -> SpanRow | None:
-        """The span of that key; of several, the last that began before a time."""
-        found = self.rows.get(key)
-        if not found:
-            return None
-        earlier = [started for started in found if started <= before]
-        return found[max(earlier) if earlier else min(found)]
 
     # Telling
 
@@ -239,14 +149,14 @@ class _Gathering:
         if not self._left_to_keeper(table.c.parent_key.in_(keys)):
             for values in select_in(self.work.connection, table, "parent_key", keys):
                 if values[3] != SETTLED:
-                    self._take(values)
-        found = [row for key in keys for row in self.below.get(key, ()) if row.state != SETTLED]
+                    self.rows.take(values)
+        found = [row for key in keys for row in self.rows.below(key) if row.state != SETTLED]
         for row in changed:
             if not row.parent_key:
                 self.roots.pop(row.key[:16], None)
                 found += self._provisional(row.key[:16])
                 continue
-            above = self._row(row.parent_key, row.started)
+            above = self.rows.get(row.parent_key, row.started)
             if above is not None and above.state != SETTLED and not above.parent_key:
                 found.append(above)
         return list({(row.key, row.started): row for row in found}.values())
@@ -257,14 +167,8 @@ class _Gathering:
         shown = and_(of_trace, table.c.state == PROVISIONAL)
         if not self._left_to_keeper(shown):
             for values in self.work.connection.execute(select(table).where(shown)):
-                self._take(tuple(values))
-        return [
-            row
-            for key, rows in self.rows.items()
-            if key[:16] == trace
-            for row in rows.values()
-            if row.state == PROVISIONAL
-        ]
+                self.rows.take(tuple(values))
+        return [row for row in self.rows.of_trace(trace) if row.state == PROVISIONAL]
 
     def _left_to_keeper(self, which: ColumnElement[bool]) -> bool:
         """Whether stored spans are too many to be told at once: then the keeper does, and they are not even loaded."""
@@ -280,7 +184,7 @@ class _Gathering:
         """Tell a span, if its meaning is known; whether that changed."""
         if row.span is None or row.state == SETTLED:
             return False
-        above = self._row(row.parent_key, row.started) if row.parent_key else None
+        above = self.rows.get(row.parent_key, row.started) if row.parent_key else None
         parent = None if above is None or above is row or above.told is None else above.told.place
         waited = orphan or row.state == PROVISIONAL
         hosted = False
@@ -314,12 +218,10 @@ class _Gathering:
                 table.c.key >= trace + bytes(8), table.c.key <= trace + b"\xff" * 8, table.c.parent_key == b""
             )
             for values in self.work.connection.execute(query):
-                self._take(tuple(values))
+                self.rows.take(tuple(values))
             found = [
                 (row.started, row.key, row.told.place)
-                for key, rows in self.rows.items()
-                if key[:16] == trace
-                for row in rows.values()
+                for row in self.rows.of_trace(trace)
                 if not row.parent_key and row.told is not None
             ]
             self.roots[trace] = min(found, key=lambda one: one[:2])[2] if found else None
@@ -328,9 +230,9 @@ class _Gathering:
     def _child_of(self, row: SpanRow) -> Place | None:
         """Place of a child that was told, for a root that learns from its children."""
         for values in select_in(self.work.connection, schema.spans, "parent_key", [row.key]):
-            self._take(values)
+            self.rows.take(values)
             break
-        told = [one.told.place for one in self.below.get(row.key, ()) if one.told is not None]
+        told = [one.told.place for one in self.rows.below(row.key) if one.told is not None]
         return told[0] if told else None
 
     def _tell(self, row: SpanRow, reading: Reading, state: int) -> bool:
@@ -357,7 +259,7 @@ class _Gathering:
             if not same and old_id is not None:
                 self.withdrawn.append((old_id, old))
         if reading.tally is not None and new_id is not None and (old is None or old_id != new_id):
-            self._count(row.span, reading, new_id)
+            self.runs.count(row.span, reading, new_id)
         row.told, row.state, row.execution_id = told, state, new_id
         row.due_at, row.dirty = None, True
         if state == SETTLED:
@@ -379,46 +281,11 @@ class _Gathering:
                 move_call(self.work, identity, event, row.execution_id)
         return True
 
-    # Executions whose end nothing tells
-
-    def _run(self, id_: str) -> Run | None:
-        if id_ not in self.runs:
-            for values in select_in(self.work.connection, schema.open_runs, "execution_id", [id_]):
-                self.runs[id_] = _stored_run(values)
-        return self.runs.get(id_)
-
-    def _count(self, span: Span, reading: Reading, id_: str) -> None:
-        place, tally = reading.place, reading.tally
-        assert place.execution is not None
-        assert tally is not None
-        run = self._run(id_)
-        if run is None:
-            run = self.runs[id_] = Run(
-                id_, place.namespace, place.environment, place.pipeline, place.execution, place.source,
-                span.end, 0, 0, None, self.work.now,
-            )  # fmt: skip
-        run.open += tally.open
-        run.failed += tally.failed
-        run.ended = max(run.ended, span.end)
-        run.arrived_at = self.work.now
-        run.counted = run.counted or tally.counted
-        awaited = run.failed > 0 if tally.quiet_failure else tally.quiet or run.due_at is not None
-        run.due_at = self.work.now + self.gatherer.quiet if awaited else None
-
-    def conclude_silent(self) -> None:
-        """End executions that fell silent."""
-        table = schema.open_runs
-        query = select(table).where(table.c.due_at < self.work.now).order_by(table.c.due_at).limit(STEP)
-        for values in self.work.connection.execute(query):
-            run = self.runs.setdefault(values[0], _stored_run(values))
-            run.due_at = None
-            self.events.append(_end(run))
-
     def give_up(self) -> None:
         """Tell spans that waited long enough, the highest of those that wait first."""
         table = schema.spans
         query = select(table).where(table.c.due_at < self.work.now).order_by(table.c.due_at).limit(STEP * 5)
-        waited = [self._take(tuple(values)) for values in self.work.connection.execute(query)]
+        waited = [self.rows.take(tuple(values)) for values in self.work.connection.execute(query)]
         highest: dict[tuple[bytes, int], SpanRow] = {}
         for row in waited:
             top = self._highest(row)
@@ -433,8 +300,8 @@ class _Gathering:
         for _ in range(DEEPEST):
             if not row.parent_key:
                 return row
-            self._load([row.parent_key])
-            above = self._row(row.parent_key, row.started)
+            self.rows.load([row.parent_key])
+            above = self.rows.get(row.parent_key, row.started)
             if above is None or above.state != HELD or above is row:
                 return row
             row = above
@@ -444,47 +311,13 @@ class _Gathering:
 
     def finish(self) -> list[Event]:
         """Write what was gathered, withdraw what was told wrongly; what there is to tell."""
-        connection = self.work.connection
-        changed = [row for rows in self.rows.values() for row in rows.values() if row.dirty]
-        table = schema.spans
-        insert_rows(connection, table, [row.values() for row in changed if not row.stored])
-        update_rows(
-            connection,
-            table,
-            column_names(table)[2:],
-            column_names(table)[:2],
-            [(*values[2:], *values[:2]) for row in changed if row.stored for values in [row.values()]],
-        )
+        self.rows.write()
         self.events += [event for events in self.telling.values() for event in events]
-        self._forget_runs()
-        for run in self.runs.values():
-            if run.counted and run.open <= 0:
-                self.events.append(_end(run))
-        self._write_runs()
+        self.runs.forget(self.retold)
+        self.events += self.runs.over()
+        self.runs.write()
         self._withdraw()
         return self.events
-
-    def _forget_runs(self) -> None:
-        """Drop what was counted for executions that no span is taken to belong to any more."""
-        left = {
-            row[6] for row in select_in(self.work.connection, schema.spans, "execution_id", list(self.retold))
-        }
-        for id_ in self.retold - left:
-            if (run := self.runs.get(id_)) is not None and not run.stored:
-                del self.runs[id_]
-
-    def _write_runs(self) -> None:
-        table = schema.open_runs
-        names = column_names(table)
-        rows = [(run.stored, tuple(getattr(run, name) for name in names)) for run in self.runs.values()]
-        insert_rows(self.work.connection, table, [values for stored, values in rows if not stored])
-        update_rows(
-            self.work.connection,
-            table,
-            names[1:],
-            names[:1],
-            [(*values[1:], values[0]) for stored, values in rows if stored],
-        )
 
     def _withdraw(self) -> None:
         connection = self.work.connection
@@ -498,14 +331,10 @@ class _Gathering:
         joined = {id_ for id_, told in self.withdrawn if told.place.dialect == HOST}
         for id_ in ids - left - joined:
             bury(self.work, id_)
-            self.runs.pop(id_, None)
+            self.runs.drop(id_)
         for id_, told in self.withdrawn:
             if id_ in left | joined and told.place.path:
                 withdraw_stage(self.work, id_, tuple(told.place.path), told.place.index, told.attempts)
-
-
-def _stored_run(values: Any) -> Run:
-    return Run(*values, True)  # type: ignore[call-arg]  # as many values as columns
 
 
 def _execution_id(place: Place) -> str | None:
@@ -518,20 +347,4 @@ def _attempt_key(event: Event) -> str | None:
     payload = event.payload
     if not isinstance(payload, StagePayload):
         return None
-    if payload.attempt is None and payload.attempt_id is not None:
-        return f"id:{payload.attempt_id}"
-    return str(payload.attempt or 1)
-
-
-def _end(run: Run) -> Event:
-    """An execution is over, by what its parts told. Those told later move its end, and do not begin it anew."""
-    status = Status.FAILED if run.failed > 0 else Status.SUCCEEDED
-    identity = event_identity("otlp-end", f"{run.execution_id}\x1f{run.ended}\x1f{status}")
-    finished = ExecutionFinished(
-        pipeline=run.pipeline,
-        environment=run.environment,
-        execution=run.external_id,
-        status=status,
-        conclusive=True,
-    )
-    return Event(identity, from_micros(run.ended), run.source, run.namespace, finished)
+    return attempt_key(payload)

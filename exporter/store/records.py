@@ -12,7 +12,7 @@ from msgspec import Struct, field
 from exporter.catalogue import Scope
 from exporter.domain.lifecycle import Episode, Mark, episodes
 from exporter.domain.status import ACTIVE, Status
-from exporter.store.state import ComponentState, Facts, PipelineState
+from exporter.store.state import ComponentState, Fact, Facts, PipelineState
 
 SETTLED = "*"
 """Key of the row that says how a source settled a stage."""
@@ -161,7 +161,7 @@ class Attempt(Struct):
     @property
     def told_number(self) -> int:
         """The number that its source told; 0 if the source only named it."""
-        return int(self.attempt_key) if self.attempt_key.isdecimal() else 0
+        return told_number(self.attempt_key)
 
     @property
     def silent(self) -> bool:
@@ -176,6 +176,11 @@ class Attempt(Struct):
             self.started_at, self.ended_at, self.duration, self.first_at, self.items_in, self.items_out,
             self.cpu_seconds, self.memory_peak_bytes, encode(self.marks), encode(self.facts),
         )  # fmt: skip
+
+
+def told_number(attempt_key: str) -> int:
+    """The number that an attempt's source told; 0 if the source only named it."""
+    return int(attempt_key) if attempt_key.isdecimal() else 0
 
 
 def instance_id(execution_id: str, path: str, index: str | None) -> bytes:
@@ -201,6 +206,27 @@ class End(Struct, frozen=True):
     duration: int | None
     ended_at: int | None
 
+    @classmethod
+    def of(cls, episode: Episode) -> End:
+        """The end of an attempt that has ended."""
+        return cls(episode.status, episode.duration, episode.ended_at)
+
+
+class PutBy(Struct, frozen=True):
+    """What older attempts of a stage add up to: number and place of the last of them, and their last end and error.
+
+    `at_hand`: keys of the attempts behind them.
+    """
+
+    number: int
+    named: bool
+    told_number: int
+    start: int
+    key: str
+    end: End | None
+    error: Fact | None
+    at_hand: list[str] = field(default_factory=list)
+
 
 class Standing(Struct):
     """What a stage's attempts add up to; the difference of two standings is what there is to count."""
@@ -215,7 +241,10 @@ class Standing(Struct):
 
 
 class Instance(Struct):
-    """A stage of an execution, or one instance of a mapped stage, with its attempts."""
+    """A stage of an execution, or one instance of a mapped stage, with its attempts but for those put by.
+
+    `asked`: keys of attempts that are known not to be stored.
+    """
 
     id: bytes
     execution: Execution
@@ -225,15 +254,18 @@ class Instance(Struct):
     attempts: dict[str, Attempt] = field(default_factory=dict)
     before: Standing = field(default_factory=Standing)
     void: bool = False
+    put_by: PutBy | None = None
+    put_by_stored: PutBy | None = None
+    asked: set[str] = field(default_factory=set)
 
-    def attempt(self, key: str, number: int, time: int) -> Attempt:
+    def attempt(self, key: str, time: int) -> Attempt:
         """The attempt of that key, made if it is new."""
         found = self.attempts.get(key)
         if found is None:
             found = self.attempts[key] = Attempt(
                 self.id, key, self.execution.id, self.pipeline.id, self.path[-1], self.index, path_text(self.path),
-                number, False, "running", "running", None, None, None, None, None, time, None, None, None, None, [],
-                Facts(),
+                told_number(key), False, "running", "running", None, None, None, None, None, time, None, None, None,
+                None, [], Facts(),
             )  # fmt: skip
         elif time < found.first_at:
             found.first_at = time

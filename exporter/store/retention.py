@@ -94,6 +94,7 @@ def _delete_executions(connection: Connection, oldest: int, excess: int, now: in
     _bury(connection, ids, now)
     for table in (schema.stages, schema.errors, schema.execution_search):
         gone[table.name] = connection.execute(delete(table).where(table.c.execution_id.in_(ids))).rowcount
+    connection.execute(delete(schema.long_stages).where(schema.long_stages.c.execution_id.in_(ids)))
     connection.execute(delete(executions).where(executions.c.id.in_(ids)))
     return gone
 

@@ -202,6 +202,16 @@ stages = Table(
 """One row an attempt. `last`: the attempt that the stage's status is taken from. A null status hides a row that only
 says how a source settled a stage whose attempts are known (`attempt_key` "*")."""
 
+long_stages = Table(
+    "long_stages",
+    metadata,
+    Column("instance", Bytes(16), primary_key=True),
+    Column("execution_id", Text, nullable=False),
+    Column("state", Bytes, nullable=False),
+    Index("long_stages_by_execution", "execution_id"),
+)
+"""What the older attempts of a stage with very many add up to; see `exporter.store.long_stages`."""
+
 errors = Table(
     "errors",
     metadata,

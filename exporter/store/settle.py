@@ -13,6 +13,7 @@ from exporter.domain.status import ACTIVE, Status
 from exporter.domain.times import SECOND
 from exporter.store.failure import find_failure, note_failure
 from exporter.store.limits import Limits
+from exporter.store.long_stages import fits, put_by
 from exporter.store.recent import note_end, note_start
 from exporter.store.records import Execution, Instance, Pipeline, Standing
 from exporter.store.rules.due import refresh
@@ -31,6 +32,9 @@ _duration = attrgetter("duration")
 
 def settle(work: Work) -> None:
     """Bring all rows of a group up to date and count what ended."""
+    for instance in work.instances.values():
+        if instance.put_by is not None and not fits(instance):
+            work.take_up(instance)
     for execution in work.executions.values():
         _settle_execution(work, execution)
     recovered: dict[str, Execution] = {}
@@ -40,6 +44,8 @@ def settle(work: Work) -> None:
             recovered[instance.execution.id] = instance.execution
     for execution in recovered.values():
         find_failure(work, execution)
+    for instance in work.instances.values():
+        put_by(instance)
     for pipeline in work.cache.by_id.values():
         if pipeline.restarted:
             refresh(pipeline.state)

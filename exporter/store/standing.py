@@ -6,12 +6,14 @@ numbered from 1 again. Each such try is an attempt of its own, and the last one 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import accumulate
 from typing import NamedTuple
 
 from exporter.domain.lifecycle import Episode, episodes
 from exporter.domain.status import ACTIVE, Status
-from exporter.store.records import SETTLED, Attempt, End, Instance, Standing
+from exporter.store.records import SETTLED, Attempt, End, Instance, Standing, encode
+from exporter.store.state import Fact
 
 
 class Try(NamedTuple):
@@ -25,12 +27,14 @@ class Try(NamedTuple):
 def resolve(instance: Instance, *, execution_ended: bool) -> Standing:
     """Set the derived columns of all attempts of a stage and tell what they add up to."""
     settled = instance.attempts.get(SETTLED)
-    real = tries([a for key, a in instance.attempts.items() if key != SETTLED and not a.silent])
+    rest = instance.put_by
+    rows = [a for key, a in instance.attempts.items() if key != SETTLED and not a.silent]
+    real = tries(rows, after=0 if rest is None else rest.number)
     if real and settled is not None and not instance.void:
         _overrule(real[-1].episode, settled, real[-2].episode.ended_at if len(real) > 1 else None)
     for each in real:
         _show(each, last=each.row is real[-1].row)
-    standing = _counted(real)
+    standing = _counted(real, None if rest is None else rest.end)
     if settled is not None:
         _show_settled(settled, visible=not real and not instance.void)
         if not real and not instance.void:
@@ -48,15 +52,15 @@ def resolve(instance: Instance, *, execution_ended: bool) -> Standing:
     return standing
 
 
-def tries(rows: list[Attempt]) -> list[Try]:
+def tries(rows: list[Attempt], after: int = 0) -> list[Try]:
     """Attempts in order and numbered: as told, and behind those the ones that nobody numbered, by their start.
 
     If any of them began more than once, all are in the order of time, and what was told by a number that another has
-    had by then is numbered on.
+    had by then is numbered on. `after`: number of the one before them all.
     """
     told = [(row, episodes(row.marks) or [Episode()]) for row in rows]
     if len(told) > 1:
-        told.sort(key=lambda each: (not each[0].told_number, each[0].told_number, *_start(*each)))
+        told.sort(key=lambda each: _order(*each))
     found = [(row, episode) for row, mine in told for episode in mine]
     if len(found) > len(told):
         began = [at for row, mine in told for at in accumulate((_began(row, one) for one in mine), max)]
@@ -64,14 +68,19 @@ def tries(rows: list[Attempt]) -> list[Try]:
         found = [found[position] for position in order]
     numbered: list[Try] = []
     for row, episode in found:
-        before = numbered[-1].number if numbered else 0
+        before = numbered[-1].number if numbered else after
         numbered.append(Try(max(row.told_number, before + 1), row, episode))
     return numbered
 
 
-def _start(row: Attempt, found: list[Episode]) -> tuple[int, str]:
-    started = found[0].started_at
-    return row.first_at if started is None else started, row.attempt_key
+def order_of(row: Attempt) -> tuple[bool, int, int, str]:
+    """Place of an attempt among others, each of which began once."""
+    return _order(row, episodes(row.marks) or [Episode()])
+
+
+def _order(row: Attempt, found: list[Episode]) -> tuple[bool, int, int, str]:
+    number, started = row.told_number, found[0].started_at
+    return not number, number, row.first_at if started is None else started, row.attempt_key
 
 
 def _began(row: Attempt, episode: Episode) -> int:
@@ -79,13 +88,13 @@ def _began(row: Attempt, episode: Episode) -> int:
     return next(time for time in times if time is not None)
 
 
-def _counted(real: list[Try]) -> Standing:
-    """What there is to count of attempts."""
-    standing = Standing()
+def _counted(real: list[Try], earlier: End | None) -> Standing:
+    """What there is to count of attempts, behind an end that was counted earlier."""
+    standing = Standing(ends=[] if earlier is None else [earlier])
     items: dict[str, tuple[int, int]] = {}
     for _, row, episode in real:
         if episode.ended_at is not None:
-            standing.ends.append(End(episode.status, episode.duration, episode.ended_at))
+            standing.ends.append(End.of(episode))
         items_in, items_out = items.get(row.attempt_key, (0, 0))
         items[row.attempt_key] = (items_in + episode.items_in, items_out + episode.items_out)
     for row in {each.row.attempt_key: each.row for each in real}.values():
@@ -141,3 +150,13 @@ def _show_settled(settled: Attempt, *, visible: bool) -> None:
     settled.own_status = status.value if visible else None
     settled.source_status = told["word"]
     settled.duration = told["duration"]
+
+
+def final_error(attempts: Iterable[Attempt], earlier: Fact | None = None) -> Fact | None:
+    """The latest error of attempts, and of one told earlier, after which no other attempt was announced."""
+    told = [] if earlier is None else [earlier]
+    for attempt in attempts:
+        error, final = attempt.facts.told.get("error"), attempt.facts.told.get("failed_for_good")
+        if error is not None and final is not None and final.time == error.time:
+            told.append(error)
+    return max(told, key=lambda fact: (fact.time, encode(fact.value)), default=None)

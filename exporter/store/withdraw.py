@@ -20,6 +20,7 @@ def bury(work: Work, execution_id: str) -> None:
     for table in (
         schema.events,
         schema.stages,
+        schema.long_stages,
         schema.errors,
         schema.execution_search,
         schema.open_runs,
@@ -44,6 +45,7 @@ def withdraw_stage(
     instance = work.known_instance(execution, path, index)
     if instance is None:
         return
+    work.take_up(instance)
     table = schema.stages
     for key in attempts:
         if instance.attempts.pop(key, None) is not None:

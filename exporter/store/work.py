@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 from sqlalchemy import Connection, select, tuple_
 
 from exporter.catalogue import Metric, Scope
@@ -21,7 +23,7 @@ from exporter.domain.events import (
     Payload,
 )
 from exporter.domain.identity import execution_id
-from exporter.store import schema
+from exporter.store import long_stages, schema
 from exporter.store.bulk import CHUNK, select_in
 from exporter.store.limits import CAPS, LINES, PART_CAP, Limits
 from exporter.store.records import (
@@ -106,15 +108,16 @@ class Work:
         missing = [id_ for id_ in ids if id_ not in self.executions]
         for row in select_in(self.connection, schema.tombstones, "execution_id", missing):
             self.tombstones[row[0]] = row[1]
-        known = self.executions
-        self._load_instances(
-            {
-                (id_, path_text((*parent, stage)), index)
-                for event, id_ in events
-                if id_ in known and (stage := getattr(event.payload, "stage", None)) is not None
-                for parent, index in [place(event.payload)]
-            }
-        )
+        attempts: dict[InstanceKey, set[str]] = {}
+        for event, id_ in events:
+            if id_ in self.executions and (stage := getattr(event.payload, "stage", None)) is not None:
+                parent, index = place(event.payload)
+                of_stage = attempts.setdefault((id_, path_text((*parent, stage)), index), set())
+                of_stage.add(attempt_key(event.payload))
+        self._load_instances(attempts)
+        for key, keys in attempts.items():
+            if (instance := self.instances.get(key)) is not None:
+                self._ask(instance, keys)
 
     def load_executions(self, ids: Iterable[str]) -> None:
         """Read executions that are not at hand yet."""
@@ -147,9 +150,12 @@ class Work:
                 )
                 owner.counts[scope] = owner.counts.get(scope, 0) + 1
 
-    def _load_instances(self, keys: set[InstanceKey]) -> None:
+    def _load_instances(self, keys: Iterable[InstanceKey]) -> None:
         missing = {instance_id(*key): key for key in keys if key not in self.instances}
-        for row in select_in(self.connection, schema.stages, "instance", list(missing)):
+        put_by = long_stages.load(self.connection, list(missing))
+        whole = [id_ for id_ in missing if id_ not in put_by]
+        rows = select_in(self.connection, schema.stages, "instance", whole)
+        for row in chain(rows, long_stages.attempts_at_hand(self.connection, put_by)):
             attempt = Attempt.from_row(row)
             key = missing[attempt.instance]
             instance = self.instances.get(key)
@@ -166,15 +172,41 @@ class Work:
             if found is None:
                 self.absent.add(key)
                 continue
-            settled = found.attempts.get(SETTLED)
-            found.void = settled is not None and settled.facts.get("void", False)
+            found.put_by = found.put_by_stored = put_by.get(found.id)
             self.snapshot(found)
 
     def snapshot(self, instance: Instance) -> None:
         """Remember what was counted of a stage before this group."""
+        settled = instance.attempts.get(SETTLED)
+        instance.void = settled is not None and settled.facts.get("void", False)
         instance.before = resolve(instance, execution_ended=not instance.execution.active)
         if instance.index is not None:
             self.mapped_stages.add((instance.execution.id, path_text(instance.path)))
+
+    def attempt(self, instance: Instance, key: str, time: int) -> Attempt:
+        """The attempt of that key, made if it is new."""
+        if instance.put_by is not None and key not in instance.attempts:
+            self._ask(instance, {key})
+        return instance.attempt(key, time)
+
+    def _ask(self, instance: Instance, keys: set[str]) -> None:
+        """Take up the attempts that were put by if any of these keys is of one."""
+        asked = keys - instance.asked - instance.attempts.keys()
+        if long_stages.is_put_by(self.connection, instance, asked):
+            self.take_up(instance)
+        instance.asked |= asked
+
+    def take_up(self, instance: Instance) -> None:
+        """Work on all attempts of a stage. To be called before its execution is settled."""
+        if instance.put_by is None:
+            return
+        pristine = replace(instance, attempts={}, put_by=None)
+        for row in select_in(self.connection, schema.stages, "instance", [instance.id]):
+            attempt = Attempt.from_row(row)
+            pristine.attempts[attempt.attempt_key] = attempt
+        self.snapshot(pristine)
+        instance.before, instance.put_by = pristine.before, None
+        instance.attempts = {**pristine.attempts, **instance.attempts}
 
     # Rows by what events call them
 
@@ -330,6 +362,12 @@ def place(payload: Payload) -> tuple[list[str], str | None]:
     """Enclosing stages and instance of a stage, as an event tells them."""
     index = getattr(payload, "index", None)
     return getattr(payload, "parent", None) or [], None if index is None else str(index)
+
+
+def attempt_key(payload: Payload) -> str:
+    """Key of the attempt of a stage that an event tells of."""
+    number, name = getattr(payload, "attempt", None), getattr(payload, "attempt_id", None)
+    return f"id:{name}" if number is None and name is not None else str(number or 1)
 
 
 def id_of(event: Event) -> str | None:

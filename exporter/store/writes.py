@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, delete, func, select, update
 
-from exporter.store import schema
+from exporter.store import long_stages, schema
 from exporter.store.bulk import Row, column_names, insert_rows, present, run_many, update_changed, update_rows
 from exporter.store.records import Execution, encode
 from exporter.store.schema import ACTIVE_WORDS
@@ -22,6 +22,7 @@ def write(work: Work) -> None:
     connection = work.connection
     insert_rows(connection, schema.events, work.event_rows)
     _write_attempts(work)
+    long_stages.write(connection, work.instances.values())
     _turn_stages(work)
     _write_executions(work)
     insert_rows(connection, schema.errors, work.error_rows)

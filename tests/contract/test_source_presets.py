@@ -6,6 +6,7 @@ import json
 import shutil
 import sqlite3
 from collections import Counter
+from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
 
@@ -196,15 +197,61 @@ def test_airflows_runs_and_tasks_stand_where_its_database_says(sqlite_url: str) 
         }
 
 
-def test_airflows_dags_are_declared_with_schedule_and_owner() -> None:
+def test_airflows_dags_are_declared_with_their_owner() -> None:
     declared = {
         event.payload.pipeline: event.payload
         for event in told(over("airflow"))
         if isinstance(event.payload, e.PipelineDeclared)
     }
-    assert declared["nightly"].schedule == e.Schedule(cron="0 3 * * *")
     assert declared["nightly"].owner == "data-team"
-    assert declared["manual"].schedule is None
+
+
+def schedules(file: Path) -> dict[str, e.Schedule]:
+    """What is declared of each pipeline last."""
+    return {
+        event.payload.pipeline: event.payload.schedule
+        for event in told(source("airflow", file, sqlite=True))
+        if isinstance(event.payload, e.PipelineDeclared) and event.payload.schedule is not None
+    }
+
+
+SCHEDULES = {
+    "cron_utc": e.Schedule(cron="0 3 * * *"),
+    "cron_berlin": e.Schedule(cron="0 3 * * *", timezone="Europe/Berlin"),
+    "daily": e.Schedule(cron="0 0 * * *", timezone="Europe/Berlin"),
+    "trigger_tokyo": e.Schedule(cron="30 6 * * 1-5", timezone="Asia/Tokyo"),
+    "interval_ny": e.Schedule(cron="15 4 * * *", timezone="America/New_York"),
+    "asset_or_time": e.Schedule(cron="0 2 * * *", timezone="Europe/Paris"),
+    "period": e.Schedule(every_seconds=21600.0),
+}
+"""Of DAGs whose own zone is UTC, but for the second and third. Several schedules, or a zone without a name: none."""
+
+
+def test_airflows_schedules_have_the_zone_of_their_timetable() -> None:
+    assert schedules(STATE / "airflow_schedules" / "airflow3.db") == SCHEDULES
+
+
+def test_of_airflows_versions_of_a_dag_the_latest_tells_the_schedule(tmp_path: Path) -> None:
+    file = copied("airflow_schedules", tmp_path) / "airflow3.db"
+    with closing(sqlite3.connect(file)) as owner:
+        owner.execute(
+            "INSERT INTO serialized_dag SELECT 'another', dag_id, replace(data, '0 3 * * *', '7 3 * * *'), NULL,"
+            " created_at, '2026-11-22 20:00:00.000000', 'another', 'another' FROM serialized_dag"
+            " WHERE dag_id = 'cron_berlin'"
+        )
+        owner.commit()
+    assert schedules(file) == SCHEDULES | {
+        "cron_berlin": e.Schedule(cron="7 3 * * *", timezone="Europe/Berlin")
+    }
+
+
+def test_airflows_compressed_dags_tell_no_schedule(tmp_path: Path) -> None:
+    file = copied("airflow_schedules", tmp_path) / "airflow3.db"
+    with closing(sqlite3.connect(file)) as owner:
+        owner.execute("UPDATE serialized_dag SET data_compressed = data, data = NULL")
+        owner.commit()
+    assert schedules(file) == {}
+    assert problems(source("airflow", file, sqlite=True)) == []
 
 
 def test_dagsters_runs_and_steps_stand_where_its_storage_says(sqlite_url: str) -> None:

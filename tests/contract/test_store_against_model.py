@@ -17,13 +17,22 @@ from sqlalchemy import text
 from exporter.domain import events as e
 from exporter.domain.events import Event
 from exporter.domain.identity import event_identity, execution_id
-from exporter.store import schema
+from exporter.store import long_stages, schema
 from exporter.store.work import Cache
 from tests.support import model
 from tests.support.migrated import migrated
 from tests.support.stored import Stored, at, micros, stages_of, stored
 
-TABLES = ("executions", "stages", "errors", "events", "execution_search", "pipelines", "components")
+TABLES = (
+    "executions",
+    "stages",
+    "long_stages",
+    "errors",
+    "events",
+    "execution_search",
+    "pipelines",
+    "components",
+)
 ENDS = ("succeeded", "failed", "cancelled", "timed_out")
 
 
@@ -176,6 +185,36 @@ def test_however_they_arrive_no_end_is_counted_twice(
     for group in groups:
         store.put(*(by_identity[event.identity] for event in group))
     assert_ends_counted(store, plain)
+
+
+@FEW
+@given(arrivals())
+def test_attempts_put_by_change_nothing(
+    shared: Stored, arrival: tuple[list[Event], list[list[Event]]]
+) -> None:
+    _, groups = arrival
+    told = {}
+    for most in (2, 1000):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(long_stages, "MOST", most)
+            patch.setattr(long_stages, "KEPT", 2)
+            store = emptied(shared)
+            for group in groups:
+                store.put(*group)
+            told[most] = everything(store)
+    assert told[2] == told[1000]
+
+
+def everything(store: Stored) -> dict[str, list[tuple[Any, ...]]]:
+    """What a store holds, but for what was put by and numbers that databases give."""
+    found = {}
+    for name in TABLES:
+        table = schema.metadata.tables[name]
+        columns = [column.name for column in table.columns if column.name != "seq"]
+        rows = [tuple(getattr(row, column) for column in columns) for row in store.rows(table)]
+        found[name] = sorted(rows, key=repr)
+    del found["long_stages"]
+    return found
 
 
 def assert_ends_counted(store: Stored, history: list[Event]) -> None:

@@ -14,9 +14,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import psycopg
 from sqlalchemy import delete, func, select
 
+from exporter.catalogue.own import UNMAPPED
 from exporter.domain.events import Event
 from exporter.exposition import StoreCollector
 from exporter.exposition.own import OwnMetrics
@@ -27,6 +29,7 @@ from exporter.sources.service import Sources, Taken
 from exporter.sources.source import Source, opened, reader_of
 from exporter.store import Store, schema
 from exporter.store.limits import Limits
+from exporter.store.state import ClockState
 from tests.support.migrated import begun
 from tests.support.paths import REPOSITORY
 
@@ -122,6 +125,13 @@ class Reading:
                 if sample.name == name and labels.items() <= sample.labels.items():
                     return sample.value
         return None
+
+    def unmapped(self) -> dict[str, float]:
+        """Words of systems that were counted as standing for no status."""
+        with self.store.engine.connect() as connection:
+            state = connection.execute(select(schema.clock.c.state)).scalar_one()
+        found = msgspec.json.decode(state, type=ClockState).totals.counters
+        return found.get(UNMAPPED.name, {})
 
     def metric(self, name: str, **labels: str) -> float | None:
         """A metric of the exporter's own."""

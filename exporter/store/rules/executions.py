@@ -45,7 +45,7 @@ def told(work: Work, news: News, payload: e.ExecutionState) -> None:
         value = getattr(payload, name)
         if value is not None:
             facts.tell(name, news.time, msgspec.to_builtins(value))
-    count_unmapped(work, payload.source_status)
+    count_unmapped(work, news, payload.source_status)
 
 
 def progressed(_: Work, news: News, payload: e.ExecutionProgressed) -> None:
@@ -92,9 +92,12 @@ def figures(payload: e.ExecutionFinished | e.StageFinished) -> dict[str, int | N
     }
 
 
-def count_unmapped(work: Work, word: str | None) -> None:
-    """Count a source's word that stands for no status known here; it is kept all the same."""
-    if word and status_of_word(word) is None:
+def count_unmapped(work: Work, news: News, source_status: str | None) -> None:
+    """Count a source's word that neither its mapping nor our own words give a status; it is kept all the same."""
+    word = news.event.unmapped
+    if word is None and source_status is not None and status_of_word(source_status) is None:
+        word = source_status
+    if word:
         known = work.clock.totals.counters.get(UNMAPPED.name, {})
         shown = clean_name(word, 64)
         work.clock.totals.add(UNMAPPED, 1, shown if shown in known or len(known) < 100 else "__other__")

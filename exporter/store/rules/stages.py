@@ -12,7 +12,7 @@ from exporter.store.rules.declared import describe_stage
 from exporter.store.rules.errors import ErrorPlace, record_error_of_end
 from exporter.store.rules.executions import count_unmapped, figures, final_status, sign_of
 from exporter.store.rules.news import News
-from exporter.store.work import Work, place
+from exporter.store.work import Work, attempt_key, place
 
 
 def entered(work: Work, news: News, payload: e.StageState) -> None:
@@ -65,7 +65,7 @@ def settled(work: Work, news: News, payload: e.StageSettled) -> None:
     """A source said, after the fact, how a stage ended."""
     execution = news.run
     instance = _instance(work, news, payload)
-    row = instance.attempt(SETTLED, 0, news.time)
+    row = instance.attempt(SETTLED, news.time)
     duration = payload.duration_seconds
     row.facts.tell(
         "settled",
@@ -78,7 +78,7 @@ def settled(work: Work, news: News, payload: e.StageSettled) -> None:
     )
     if instance.index is None and work.has_mapped(execution, instance.path):
         _void(instance)
-    count_unmapped(work, payload.source_status)
+    count_unmapped(work, news, payload.source_status)
     describe_stage(work, news, payload.stage)
 
 
@@ -96,11 +96,7 @@ def sampled(work: Work, news: News, payload: e.ResourcesSampled) -> None:
 
 def _attempt(work: Work, news: News, payload: e.StagePayload | e.ResourcesSampled) -> Attempt:
     instance = _instance(work, news, payload)
-    attempt_id = getattr(payload, "attempt_id", None)
-    if payload.attempt is None and attempt_id is not None:
-        return instance.attempt(f"id:{attempt_id}", 0, news.time)
-    number = payload.attempt or 1
-    return instance.attempt(str(number), number, news.time)
+    return work.attempt(instance, attempt_key(payload), news.time)
 
 
 def _instance(work: Work, news: News, payload: e.StagePayload | e.ResourcesSampled) -> Instance:
@@ -131,4 +127,4 @@ def _tell(work: Work, news: News, attempt: Attempt, payload: e.StageState) -> No
     if payload.depends_on is not None:
         attempt.facts.tell("depends_on", news.time, payload.depends_on)
     describe_stage(work, news, payload.stage, kind=payload.kind, depends_on=payload.depends_on)
-    count_unmapped(work, payload.source_status)
+    count_unmapped(work, news, payload.source_status)

@@ -134,6 +134,63 @@ def test_a_check_tells_runs_that_have_not_ended_and_words_without_a_meaning(
     assert "    words that stand for no status, say by statuses what they mean: BROKEN (2)\n" in printed
 
 
+MEANINGS = """statuses: {BROKEN: failed, Late: queued}
+"""
+
+
+@pytest.mark.parametrize(
+    ("mapping", "counted"),
+    [
+        (MAPPING, {"BROKEN": 2}),
+        (
+            MAPPING.replace("status: state", "status: state\n          source_status: {constant: Oh}"),
+            {"BROKEN": 2},
+        ),
+        (MAPPING + MEANINGS, {}),
+        (
+            MAPPING.replace(
+                "status: state", "status: state\n          status_if_unknown: {constant: failed}"
+            ),
+            {},
+        ),
+    ],
+    ids=["unmapped", "unmapped and shown by another word", "mapped", "any other word is mapped"],
+)
+def test_only_words_that_the_mapping_does_not_map_are_counted(
+    file: Path, sqlite_url: str, mapping: str, counted: dict[str, int]
+) -> None:
+    with reading(sqlite_url, mapped(mapping, f"sqlite:///{file}")) as read:
+        read.round()
+        read.round()
+        assert read.unmapped() == counted
+
+
+@pytest.mark.parametrize("llm_emails", ["keep", "remove"])
+def test_a_check_shows_no_secrets(
+    tmp_path: Path, file: Path, capsys: pytest.CaptureFixture[str], llm_emails: str
+) -> None:
+    shown = MAPPING.replace(
+        "ended_at: t_finish", "ended_at: t_finish\n          parameters: details\n          progress: note"
+    )
+    with closing(sqlite3.connect(file)) as owner:
+        details = json.dumps({"password": "hunter2hunter2", "to": "ada@example.org"})
+        owner.execute("ALTER TABLE runs ADD COLUMN note")
+        owner.execute("UPDATE runs SET details = ? WHERE id = 1", (details,))
+        owner.execute("UPDATE runs SET note = 'token=abcdef123456' WHERE id = 4")
+        owner.commit()
+    (tmp_path / "m.yml").write_text(shown)
+    (tmp_path / "exporter.yml").write_text(
+        f"llm-emails: {llm_emails}\nsources: [{{name: ours, mapping: m.yml, url: 'sqlite:///{file}'}}]\n"
+    )
+    assert main(["sources", "check", "--show", "9", "--config", str(tmp_path / "exporter.yml")]) == 1
+    printed = capsys.readouterr().out
+    assert "hunter2" not in printed
+    assert "abcdef123456" not in printed
+    assert '"password":"[secret removed]"' in printed
+    assert "    not understood: runs" in printed
+    assert ("ada@example.org" in printed) is (llm_emails == "keep")
+
+
 def test_a_word_with_a_meaning_is_no_trouble(
     tmp_path: Path, file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
