@@ -70,7 +70,7 @@ def _of_panel(panel: Json, range_: Range, values: Mapping[str, str]) -> Iterator
     if own := panel.get("timeFrom"):
         range_ = replace(range_, start=range_.end - _milliseconds(own))
     for target in panel.get("targets", []):
-        if not target.get("expr"):
+        if not target.get("expr") or target.get("hide"):
             continue
         # A target's own interval is how often its series are sampled, and Grafana then looks at no other.
         own = _milliseconds(target.get("interval") or "")

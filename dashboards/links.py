@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from dashboards.grafana.dashboard import TAG
 from dashboards.grafana.fields import Link
 from dashboards.grafana.json import Json
 
@@ -69,6 +70,12 @@ def to_stage(stage: str, pipeline: str | None = None, environment: str | None = 
     )
 
 
+def to_board_of_row(board: str, stage: str) -> Link:
+    """The dashboard whose uid stands in one field of the row, with the stage that another one names."""
+    variables = f"{_SOURCES}&{VARIABLE_ENVIRONMENT}&{VARIABLE_PIPELINE}&var-stage={field(stage)}"
+    return Link("Open", f"/d/{field(board)}?{variables}&${{__url_time_range}}")
+
+
 def to_execution(
     execution: str = "${__data.fields.execution_id}",
     begin: str = "${__data.fields.from_ms}",
@@ -132,21 +139,35 @@ _TOP = (
 )
 
 
-def navigation(own: str, *, pipeline: bool = False) -> list[Json]:
-    """The links on top of a dashboard: to all others, with variables and time."""
-    found = [_dashboard_link(title, f"{_path(uid)}", tooltip) for uid, title, tooltip in _TOP if uid != own]
+_SHORT = (HOME,)
+
+
+def navigation(own: str, *, pipeline: bool = False, short: bool = False) -> list[Json]:
+    """The links on top of a dashboard: to all others, with variables and time.
+
+    `short`: most of them in a menu. Beside a time range of two dates a narrow window has room for few.
+    """
+    shown = [(uid, title, tooltip) for uid, title, tooltip in _TOP if not short or uid in _SHORT]
+    found = [_dashboard_link(title, _path(uid), tooltip) for uid, title, tooltip in shown if uid != own]
     if pipeline:
         found.insert(1, _dashboard_link("Pipeline", _path(PIPELINE), "The pipeline"))
+    if short:
+        found.append(_menu("More", "All dashboards"))
     return found
 
 
 def _dashboard_link(title: str, url: str, tooltip: str) -> Json:
+    return {**_link(title, tooltip), "type": "link", "url": url, "icon": "apps"}
+
+
+def _menu(title: str, tooltip: str) -> Json:
+    return {**_link(title, tooltip), "type": "dashboards", "asDropdown": True, "tags": [TAG]}
+
+
+def _link(title: str, tooltip: str) -> Json:
     return {
-        "type": "link",
         "title": title,
         "tooltip": tooltip,
-        "url": url,
-        "icon": "apps",
         "keepTime": True,
         "includeVars": True,
         "asDropdown": False,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dashboards.grafana.fields import Steps, mapping
+from dashboards.grafana.json import Json
 from exporter.domain.status import Status
 
 GREY = "#8a8f98"
@@ -70,21 +71,31 @@ COUNT_OF_BAD: Steps = ((None, GREY), (0, GREEN), (1, RED))
 """No answer is grey, none is green, any is red."""
 COUNT_TO_WATCH: Steps = ((None, GREY), (0, GREEN), (1, ORANGE), (10, RED))
 SUCCESS_RATIO: Steps = ((None, GREY), (0, RED), (0.8, ORANGE), (0.95, GREEN))
-AGAINST_USUAL: Steps = ((None, GREEN), (-0.1, TEXT), (0.25, ORANGE), (1, RED))
-"""How much longer than usual: -0.1 is a tenth faster, 1 twice as long."""
-NO_COMPARISON = [
-    {"type": "value", "options": {"-1": {"text": " ", "index": 0}, "Infinity": {"text": " ", "index": 1}}},
-    {"type": "range", "options": {"from": 1e6, "result": {"text": " ", "index": 2}}},
-    {"type": "special", "options": {"match": "null+nan", "result": {"text": " ", "index": 3}}},
-]
-"""What Grafana makes of a comparison where one of both is missing: it takes a null for zero."""
+AGAINST_USUAL: Steps = ((None, TEXT), (0.25, ORANGE), (1, RED))
+"""How much longer than usual: 1 is twice as long. Short is no success: what fails at once is, too."""
+
+
+def no_comparison(text: str = " ") -> list[Json]:
+    """This text for what Grafana makes of a comparison where one of both is missing: it takes a null for zero."""
+    return [
+        {
+            "type": "value",
+            "options": {"-1": {"text": text, "index": 0}, "Infinity": {"text": text, "index": 1}},
+        },
+        {"type": "range", "options": {"from": 1e6, "result": {"text": text, "index": 2}}},
+        {"type": "special", "options": {"match": "null+nan", "result": {"text": text, "index": 3}}},
+    ]
+
+
+SOON = "What has just begun appears within two minutes."
+"""Behind the reason why a panel of rates is empty: of a first value there is no rate yet, and totals are recorded."""
 
 QUANTILE_COLOR = {"p50": GREEN, "p95": ORANGE, "p99": RED}
 
 SEVERITY = mapping(
     [
-        ("critical", "critical", DARK_RED),
-        ("error", "error", RED),
+        ("critical", "critical", RED),
+        ("error", "error", "light-red"),
         ("warning", "warning", ORANGE),
         ("info", "info", BLUE),
     ]
@@ -92,7 +103,7 @@ SEVERITY = mapping(
 """Of alerts and of errors; alerts have no `error`."""
 SEVERITY_NUMBER = {"critical": 3, "warning": 2, "info": 1}
 SEVERITY_OF_NUMBER = mapping([("3", "critical", RED), ("2", "warning", ORANGE), ("1", "info", BLUE)])
-ALERT_STATE = mapping([("firing", "firing", RED), ("pending", "pending", YELLOW)])
+ALERT_STATE = mapping([("firing", "firing", RED), ("pending", "pending", "dark-yellow")])
 NEW = mapping([("new", "new", RED), ("no", " ", None)])
 UP_DOWN = mapping([("0", "down", RED), ("1", "up", GREEN)])
 

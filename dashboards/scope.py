@@ -17,8 +17,12 @@ ONE_STAGE: dict[str, Wanted] = {**ONE_PIPELINE, "stage": "$stage"}
 
 
 def chosen(column: str, variable: str) -> str:
-    """SQL condition: the column is among the variable's values. It stands, and holds for none, where there are none."""
-    return f"{column} = ANY(ARRAY[${{{variable}:sqlstring}}]::text[])"
+    """SQL condition: the column is among the variable's values.
+
+    It holds for all where there are none: of a time that Prometheus knows nothing of, the history still may.
+    """
+    values = f"ARRAY[${{{variable}:sqlstring}}]::text[]"
+    return f"({column} = ANY({values}) OR {values} = '{{}}')"
 
 
 WHERE_PIPELINES = f"{chosen('pipeline', 'pipeline')} AND {chosen('environment', 'environment')}"

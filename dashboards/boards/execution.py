@@ -26,6 +26,8 @@ from dashboards.grafana.variables import choices, sql_values, text_box
 from dashboards.scope import DATASOURCES
 
 _RECENT = 200
+_NOBODY = "0" * 32
+"""Chosen while there is no execution: over an empty id the waterfall fails."""
 
 
 def board() -> Dashboard:
@@ -52,7 +54,7 @@ def board() -> Dashboard:
             ),
         ],
         variables=_variables(),
-        links=links.navigation(links.EXECUTION, pipeline=True),
+        links=links.navigation(links.EXECUTION, pipeline=True, short=True),
         refresh="",
     )
 
@@ -61,7 +63,7 @@ def _waterfall() -> Panel:
     return traces(
         "Waterfall",
         "Each stage, attempt and call as a span; what failed is red. Open a span for its tags, log lines and stack "
-        "trace. Nothing here while the rest is filled: the datasource Traces does not answer.",
+        "trace. A red mark: no execution has this id, or the datasource Traces does not answer.",
         trace("$execution_id"),
     )
 
@@ -69,11 +71,13 @@ def _waterfall() -> Panel:
 def _variables() -> list[Json]:
     # The chosen ids stand in their own lists, or Grafana would drop one that a link brought but the list lacks.
     executions = f"""
-        SELECT concat_ws(' · ', pipeline, to_char(queued_at AT TIME ZONE 'UTC', 'MM-DD HH24:MI:SS'), status,
-          external_id) AS __text, id AS __value
-        FROM (
-          SELECT * FROM (SELECT * FROM executions ORDER BY queued_at DESC LIMIT {_RECENT}) recent
-          UNION SELECT * FROM executions WHERE id = {ID}) x
+        SELECT __text, __value FROM (
+          SELECT concat_ws(' · ', pipeline, to_char(queued_at AT TIME ZONE 'UTC', 'MM-DD HH24:MI:SS'), status,
+            external_id) AS __text, id AS __value, queued_at
+          FROM (
+            SELECT * FROM (SELECT * FROM executions ORDER BY queued_at DESC LIMIT {_RECENT}) recent
+            UNION SELECT * FROM executions WHERE id = {ID}) x
+          UNION ALL SELECT 'none yet', '{_NOBODY}', NULL WHERE NOT EXISTS (SELECT FROM executions)) y
         ORDER BY queued_at DESC
     """
     stage = f"""

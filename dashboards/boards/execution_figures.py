@@ -57,7 +57,7 @@ def _status() -> Panel:
         background=True,
         fields="/.*/",
         no_value="no such execution",
-        size=20,
+        size=17,
     )
 
 
@@ -143,7 +143,7 @@ def _duration() -> Panel:
 
 def _waited() -> Panel:
     return stat(
-        "Waited",
+        "Wait",
         "Time from being queued to the start; while it waits, up to now. Bad is much longer than others of this "
         "pipeline: its workers are busy or away.",
         sql(
@@ -208,10 +208,11 @@ def _expected_end() -> Panel:
 
 def _retries() -> Panel:
     return stat(
-        "Retries",
+        "Retry",
         "Attempts of stages beyond the first. Retries that succeed still cost time: errors below say why.",
-        sql(f"SELECT count(*) FILTER (WHERE attempt > 1) FROM stages WHERE {OF_EXECUTION}"),
+        sql(_count("attempt > 1", "stages")),
         steps=((None, look.GREY), (0, look.TEXT), (1, look.ORANGE)),
+        no_value="not known",
         size=20,
     )
 
@@ -220,16 +221,25 @@ def _errors() -> Panel:
     return stat(
         "Errors",
         "Errors of this execution and of all attempts of its stages. Click for the pipeline's errors.",
-        sql(f"SELECT count(*) FROM errors e WHERE {OF_EXECUTION} AND {tables.TOLD_ONCE}"),
+        sql(_count(tables.TOLD_ONCE, "errors e")),
         steps=look.COUNT_OF_BAD,
+        no_value="not known",
         links=[links.to_errors()],
         size=20,
     )
 
 
+def _count(condition: str, rows: str) -> str:
+    """SQL of how many rows of the execution there are; no answer where there is no execution."""
+    return (
+        f"SELECT count(*) FROM {rows} WHERE {OF_EXECUTION} AND {condition} "
+        f"HAVING EXISTS (SELECT FROM executions WHERE {ONE_EXECUTION})"
+    )
+
+
 def _origin() -> Panel:
     return stat(
-        "Trigger",
+        "Origin",
         "What started it, what kind of pipeline it is, and where.",
         sql(
             "SELECT concat_ws(' · ', trigger, kind, environment) AS origin "

@@ -10,24 +10,44 @@ from dashboards.grafana.targets import sql
 LEVELS = ("critical", "error", "warning", "info", "debug")
 _LINES = 2000
 _KNOWN = ", ".join(f"'{level}'" for level in LEVELS)
-_ERROR_TEXT = """
+_HEAD = 400
+"""Most characters of a message in a headline."""
+_WHERE = """
     concat_ws(chr(10),
       concat_ws(' · ', type, category, component, stage || coalesce(' [' || index || ']', ''),
-        'attempt ' || attempt),
+        'attempt ' || attempt)"""
+_CONTEXT = "CASE WHEN context IS NOT NULL AND context <> '{}' THEN 'context: ' || context::text END"
+_ERROR_TEXT = f"""{_WHERE},
       CASE WHEN stacktrace IS NULL OR position(message IN stacktrace) = 0 THEN message END,
       stacktrace,
-      CASE WHEN context IS NOT NULL AND context <> '{}' THEN 'context: ' || context::text END)
+      {_CONTEXT})
+"""
+
+
+_HEADLINE = f"{_WHERE}, {tables.shortened('message', _HEAD)})"
+_DETAILS = f"""
+    concat_ws(chr(10),
+      CASE WHEN length(message) > {_HEAD} AND coalesce(position(message IN stacktrace), 0) = 0 THEN message END,
+      stacktrace,
+      {_CONTEXT})
 """
 
 
 def what_went_wrong() -> Panel:
-    """Errors with their stack traces; of an execution without any, what it did last."""
+    """Errors with their stack traces; of an execution without any, what it did last.
+
+    Headlines are lines of their own, and short: of a first line that is higher than the panel Grafana shows the end.
+    """
     query = f"""
         WITH this AS (SELECT * FROM executions WHERE {ONE_EXECUTION}),
         wrong AS (SELECT * FROM errors e WHERE {OF_EXECUTION} AND {tables.TOLD_ONCE} ORDER BY time DESC LIMIT 30),
-        fine AS (SELECT 1 WHERE NOT EXISTS (SELECT FROM wrong))
-        SELECT time, {_ERROR_TEXT} AS body,
-          CASE WHEN severity IN ({_KNOWN}) THEN severity ELSE 'error' END AS level, id FROM wrong
+        fine AS (SELECT 1 WHERE NOT EXISTS (SELECT FROM wrong)),
+        said AS (
+          SELECT time, {_HEADLINE} AS headline, {_DETAILS} AS details,
+            CASE WHEN severity IN ({_KNOWN}) THEN severity ELSE 'error' END AS level, id FROM wrong)
+        SELECT time, headline AS body, level, id FROM said
+        UNION ALL
+        SELECT time, details, level, id || '-details' FROM said WHERE details <> ''
         UNION ALL
         SELECT coalesce(ended_at, now()), concat_ws(': ', replace(status, '_', ' '), CASE status
             WHEN 'lost' THEN 'no sign of life for longer than its patience. Ask whoever runs it.'
@@ -47,9 +67,11 @@ def what_went_wrong() -> Panel:
         SELECT queued_at, CASE WHEN status = 'queued' THEN 'queued, and waits for its start'
           ELSE 'queued' END || coalesce(' by ' || trigger, ''), 'info', 'queued' FROM this, fine
         UNION ALL
-        SELECT now(), concat('No execution has the id ', {ID}, '. It may have been deleted by retention.'), 'warning',
+        SELECT now(), CASE WHEN EXISTS (SELECT FROM executions)
+          THEN concat('No execution has the id ', {ID}, '. It may have been deleted by retention.')
+          ELSE 'There is no execution yet: the first one appears here once its pipeline sends events.' END, 'warning',
           'unknown' WHERE NOT EXISTS (SELECT FROM this)
-        ORDER BY time DESC
+        ORDER BY time DESC, id
     """
     return logs(
         "What went wrong, or else what it did last",
@@ -77,16 +99,22 @@ def logs_of_execution() -> Panel:
             coalesce(stage, 'execution'), context::text, 'error-' || id
           FROM errors e WHERE {OF_EXECUTION} AND {tables.TOLD_ONCE} AND NOT EXISTS (
             SELECT FROM l WHERE l.level IN ('error', 'critical') AND l.stage = coalesce(e.stage, 'execution')
-              AND abs(extract(epoch FROM l.time - e.time)) < 1 AND position(e.message IN l.message) > 0))
-        SELECT time, body, level, stage, fields, id FROM said
-        WHERE stage IN (${{stage:sqlstring}}) AND level IN (${{level:sqlstring}})
-          AND (${{q:sqlstring}} = '' OR position(lower(${{q:sqlstring}}) IN lower(body)) > 0)
-        ORDER BY time, id LIMIT {_LINES}
+              AND abs(extract(epoch FROM l.time - e.time)) < 1 AND position(e.message IN l.message) > 0)),
+        shown AS (
+          SELECT time, body, level, stage, fields, id FROM said
+          WHERE stage IN (${{stage:sqlstring}}) AND level IN (${{level:sqlstring}})
+            AND (${{q:sqlstring}} = '' OR position(lower(${{q:sqlstring}}) IN lower(body)) > 0)
+          ORDER BY time, id LIMIT {_LINES})
+        SELECT * FROM shown
+        UNION ALL
+        SELECT now(), CASE WHEN EXISTS (SELECT FROM said) THEN 'No line passes the filters above: stage, level, text.'
+          ELSE 'This execution sent no log lines, warnings or errors.' END, 'info', 'execution', NULL, 'none'
+        WHERE NOT EXISTS (SELECT FROM shown)
+        ORDER BY time, id
     """
     return logs(
         "Logs",
         f"Log lines, warnings and errors with their stack traces, the latest {_LINES}. Filter by stage, level and text "
-        "above; open a line for its fields. Nothing here: this pipeline sends no log lines, or the filters hide them.",
+        "above; open a line for its fields.",
         sql(query),
-        no_value="No lines: this execution sent none, or the filters above hide them.",
     )

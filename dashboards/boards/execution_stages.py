@@ -11,7 +11,7 @@ from dashboards.boards.execution_scope import (
     OTHER,
     as_of_now,
 )
-from dashboards.grafana.fields import by_name, by_regex
+from dashboards.grafana.fields import by_name, by_regex, mapping
 from dashboards.grafana.json import Json
 from dashboards.grafana.panels import Panel, state_timeline, table
 from dashboards.grafana.targets import prom, sql
@@ -71,8 +71,8 @@ def timeline() -> Panel:
           SELECT 0, started_at, coalesce(ended_at, now()), '{_WHOLE}', 'execution', '', status
           FROM executions WHERE {ONE_EXECUTION} AND started_at IS NOT NULL
           UNION ALL
-          SELECT 0, now() - interval '1 second', now(), 'no such execution', 'execution', '', 'lost'
-          WHERE NOT EXISTS (SELECT FROM executions WHERE {ONE_EXECUTION})
+          SELECT 0, $__timeFrom()::timestamptz, $__timeTo()::timestamptz, 'no such execution', 'execution', '',
+            'unknown' WHERE NOT EXISTS (SELECT FROM executions WHERE {ONE_EXECUTION})
           UNION ALL
           (SELECT place, started_at, coalesce(ended_at, whole_ended_at, now()),
             repeat('· ', cardinality(path) - 1) || name || {_INSTANCE}, name,
@@ -90,7 +90,7 @@ def timeline() -> Panel:
         "stage is left to the waterfall below. Click a bar for the stage's log lines. "
         "Slivers: click Started, above, to set the time range to this execution.",
         sql(query),
-        mappings=look.STATUS,
+        mappings=[*look.STATUS, *mapping([("unknown", "unknown", look.GREY)])],
         no_value="Nothing has started yet.",
         transformations=[partition(("bar", "stage", "whole"))],
         name="${__field.labels.bar}",
@@ -120,7 +120,7 @@ def stages() -> Panel:
         "Stages against usual",
         "Duration of each stage's last attempt beside the median and 95th percentile of its recent successes. Red took "
         "twice as long as usual. Not reached: the pipeline has it, this execution did not come to it. Click a stage "
-        "for its history, a status for its log lines.",
+        "for its history, whole run for the pipeline, a status for the log lines.",
         [
             sql(_stage_rows(), ref="A"),
             *(
@@ -176,7 +176,8 @@ def _stage_rows() -> str:
           FROM s GROUP BY path, name),
         this AS (SELECT * FROM executions WHERE {ONE_EXECUTION})
         SELECT stage, "Stage", "Status", "Tries", "Duration", "Waited", "In", "Out",
-          row_number() OVER (ORDER BY part, place) AS place
+          row_number() OVER (ORDER BY part, place) AS place, {_board("part = 1")},
+          CASE WHEN part = 1 THEN 'execution' ELSE stage END AS told_as
         FROM (
           SELECT 2 AS part, seen.* FROM seen
           UNION ALL
@@ -193,34 +194,44 @@ def _stage_rows() -> str:
     """
 
 
+def _board(whole: str) -> str:
+    """SQL of the dashboard that a row leads to: the execution as a whole is no stage."""
+    return f"CASE WHEN {whole} THEN '{links.PIPELINE}' ELSE '{links.STAGE}' END AS board"
+
+
 def _stage_columns() -> list[Json]:
     return [
-        by_name("Stage", min_width=120, links=[links.to_stage(links.field("stage"))]),
+        by_name("Stage", min_width=120, links=[links.to_board_of_row("board", "stage")]),
         by_name(
             "Status",
             mappings=look.STATUS,
             cell="color-text",
             color=look.GREY,
             width=94,
-            links=[links.to_logs_of_stage(links.field("stage"))],
+            links=[links.to_logs_of_stage(links.field("told_as"))],
         ),
         by_name(
             "Tries", width=52, no_value=" ", cell="color-text", steps=((None, look.TEXT), (2, look.ORANGE))
         ),
-        by_regex("^(Duration|Usual|Usual p95|Waited)$", unit="s", decimals=1, width=80, no_value=" "),
+        by_regex("^(Duration|Usual|Waited)$", unit="s", decimals=1, width=80, no_value=" "),
+        by_name("Usual p95", unit="s", decimals=1, width=90, no_value=" "),
         by_name(
             "Against usual",
             unit="percentunit",
             decimals=0,
-            width=102,
+            width=112,
             cell="color-text",
             steps=look.AGAINST_USUAL,
-            mappings=look.NO_COMPARISON,
+            mappings=look.no_comparison(),
             no_value=" ",
         ),
         by_regex("^(In|Out)$", unit="short", decimals=0, width=58, no_value=" "),
-        by_name("stage", hidden=True),
+        *_hidden("stage", "board", "told_as"),
     ]
+
+
+def _hidden(*names: str) -> list[Json]:
+    return [by_name(name, hidden=True) for name in names]
 
 
 def compared() -> Panel:
@@ -233,7 +244,8 @@ def compared() -> Panel:
           SELECT '{_WHOLE}', id, duration_seconds, NULL, 'infinity' FROM executions WHERE id IN ({ID}, {OTHER}))
         SELECT coalesce(a.name, b.name) AS "Stage", a.took AS "This one", b.took AS "The other",
           a.took - b.took AS "Difference", a.took / nullif(b.took, 0) - 1 AS "Relative", a.tries AS "Tries",
-          b.tries AS "Other's tries"
+          b.tries AS "Other's tries", coalesce(a.name, b.name) AS stage,
+          {_board(f"coalesce(a.name, b.name) = '{_WHOLE}'")}
         FROM (SELECT * FROM both_of_them WHERE execution_id = {ID}) a
         FULL JOIN (SELECT * FROM both_of_them WHERE execution_id = {OTHER}) b USING (name)
         ORDER BY coalesce(a.first, b.first), 1 LIMIT 500
@@ -244,7 +256,7 @@ def compared() -> Panel:
         "before it. All attempts of a stage together. Red took twice as long here.",
         sql(query),
         columns=[
-            by_name("Stage", min_width=140, links=[links.to_stage(links.VALUE)]),
+            by_name("Stage", min_width=140, links=[links.to_board_of_row("board", "stage")]),
             by_regex("^(This one|The other|Difference)$", unit="s", decimals=1, width=110, no_value=" "),
             by_name(
                 "Relative",
@@ -255,7 +267,8 @@ def compared() -> Panel:
                 steps=look.AGAINST_USUAL,
                 no_value=" ",
             ),
-            by_regex("tries$|^Tries$", width=95, no_value=" "),
+            by_regex("tries$|^Tries$", width=112, no_value=" "),
+            *_hidden("stage", "board"),
         ],
         no_value="Nothing to compare with: choose an execution above.",
     )

@@ -58,6 +58,7 @@ def _figures() -> list[Panel]:
             "Schedules whose next start is overdue and that are not paused. Click to see which.",
             prom(_late(), instant=True),
             links.to_board(links.SCHEDULES, "Schedules"),
+            no_value="no schedules",
         ),
         _count(
             "Failed",
@@ -89,7 +90,13 @@ def _figures() -> list[Panel]:
 
 
 def _count(
-    title: str, description: str, target: Target, link: Link | None = None, *, background: bool = False
+    title: str,
+    description: str,
+    target: Target,
+    link: Link | None = None,
+    *,
+    background: bool = False,
+    no_value: str = "no answer",
 ) -> Panel:
     return stat(
         title,
@@ -98,6 +105,7 @@ def _count(
         steps=look.COUNT_OF_BAD,
         background=background,
         links=[link] if link else [],
+        no_value=no_value,
     )
 
 

@@ -48,22 +48,27 @@ def failing() -> Panel:
         sql(query),
         no_value="Nothing is failing. With a red mark beside the title: no answer.",
         columns=[
-            tables.pipeline_column(min_width=165),
-            by_name("Environment", width=95),
-            by_name("Failed", width=90, cell="color-text", color=look.RED),
+            tables.pipeline_column(min_width=150),
+            by_name("Environment", width=105),
+            by_name("Failed", width=86, cell="color-text", color=look.RED),
             by_name(
                 "Last error",
-                min_width=165,
+                min_width=160,
                 no_value="no error was told",
                 inspect=True,
                 links=[links.to_execution()],
             ),
-            tables.ago_column("Since", width=125, cell="color-text", color=look.RED),
-            by_name("Stage", width=90, no_value=" "),
-            tables.ago_column("Last success", width=125),
+            tables.ago_column("Since", width=138, cell="color-text", color=look.RED),
+            by_name("Stage", width=86, no_value=" "),
+            tables.ago_column("Last success", width=140),
             tables.HIDDEN,
         ],
     )
+
+
+def _figure(expression: str) -> str:
+    """SQL of a figure as a text that becomes a number again: of a null, and of an empty text, Grafana makes a zero."""
+    return f"coalesce(({expression})::text, 'NaN')"
 
 
 def pipelines() -> Panel:
@@ -80,8 +85,8 @@ def pipelines() -> Panel:
           FROM e GROUP BY 1, 2)
         SELECT $__timeGroup(e.queued_at, $__interval, 0), g.pipeline AS "Pipeline", g.environment AS "Environment",
           g.result AS "Last result", g.running::text AS "Running", g.n::text AS "Ended", g.bad::text AS "Failed",
-          round(g.ok, 4)::text AS "Success", round(g.p95::numeric, 3)::text AS "p95",
-          (extract(epoch FROM g.last_end) * 1000)::bigint::text AS "Last end", count(*) AS value
+          {_figure("round(g.ok, 4)")} AS "Success", {_figure("round(g.p95::numeric, 3)")} AS "p95",
+          {_figure("(extract(epoch FROM g.last_end) * 1000)::bigint")} AS "Last end", count(*) AS value
         FROM e JOIN g USING (pipeline, environment) GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 ORDER BY 1
     """
     numbers = ("Running", "Ended", "Failed", "Success", "p95", "Last end")
@@ -95,13 +100,13 @@ def pipelines() -> Panel:
         filterable=True,
         columns=[
             tables.pipeline_column(min_width=200),
-            by_name("Environment", width=110),
+            by_name("Environment", width=128),
             tables.status_column("Last result", width=105),
-            by_name("Running", width=80, align="center"),
-            by_name("Ended", width=72),
+            by_name("Running", width=100, align="center"),
+            by_name("Ended", width=88),
             by_name(
                 "Failed",
-                width=72,
+                width=88,
                 cell="color-text",
                 steps=((None, look.TEXT), (1, look.RED)),
             ),

@@ -74,6 +74,7 @@ def _figures() -> list[Panel]:
             prom(active(Status.RUNNING)),
             steps=((None, look.GREY), (0, look.TEXT), (1, look.BLUE)),
             graph=True,
+            no_value="none yet",
         ),
         stat(
             "Queued",
@@ -81,6 +82,7 @@ def _figures() -> list[Panel]:
             prom(active(Status.QUEUED)),
             steps=((None, look.GREY), (0, look.TEXT), (1, look.PURPLE)),
             graph=True,
+            no_value="none yet",
         ),
         stat(
             "Stages",
@@ -88,6 +90,7 @@ def _figures() -> list[Panel]:
             prom(f"sum({gauge(STAGE_ACTIVE, where=PIPELINES)})"),
             steps=((None, look.GREY), (0, look.TEXT), (1, look.BLUE)),
             graph=True,
+            no_value="none yet",
         ),
         stat(
             "Errors",
@@ -107,12 +110,14 @@ def _figures() -> list[Panel]:
             unit="cps",
             decimals=1,
             graph=True,
+            no_value="none yet",
         ),
         stat(
             "Last event",
-            "Time since the latest event of the chosen pipelines. Bad is a time that only grows.",
+            "Time since the latest event of the chosen pipelines. Bad is a time that only grows while something runs.",
             prom(f"time() - max({gauge(LAST_EVENT, where=PIPELINES)})"),
-            steps=((None, look.GREEN), (60, look.ORANGE), (300, look.RED)),
+            # Between two nightly runs a day of silence is as it should be.
+            steps=((None, look.GREY), (0, look.TEXT)),
             unit="s",
             decimals=0,
             no_value="no events yet",

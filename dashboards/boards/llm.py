@@ -29,7 +29,7 @@ from exporter.catalogue.summed import (
     TOKENS,
 )
 
-_NONE = "No calls here: they appear when a pipeline reports pipeline.llm.called."
+_NONE = f"No calls here: they appear when a pipeline reports pipeline.llm.called. {look.SOON}"
 _BY = ("gen_ai_provider_name", "gen_ai_request_model")
 _MODEL = "{{gen_ai_request_model}}"
 
@@ -75,7 +75,13 @@ def _figures() -> list[Panel]:
     calls = increase(CALLS, "$__range", where=MODELS)
     failed = increase(CALLS, "$__range", where=MODELS, error_type=Not(""))
     return [
-        stat("Calls", "Calls in the time range.", prom(f"round({calls})", instant=True), steps=look.NEUTRAL),
+        stat(
+            "Calls",
+            "Calls in the time range.",
+            prom(f"round({calls})", instant=True),
+            steps=look.NEUTRAL,
+            no_value="none yet",
+        ),
         stat(
             "Failed",
             "Part of the calls that ended in an error. Rate limits are told by their error type below.",
@@ -83,7 +89,7 @@ def _figures() -> list[Panel]:
             steps=((None, look.GREY), (0, look.GREEN), (0.01, look.ORANGE), (0.05, look.RED)),
             unit="percentunit",
             decimals=1,
-            no_value="no calls",
+            no_value="no calls yet",
         ),
         stat(
             "Cost",
@@ -109,14 +115,14 @@ def _figures() -> list[Panel]:
             "Input tokens of the time range.",
             prom(increase(TOKENS, "$__range", where=MODELS, gen_ai_token_type="input"), instant=True),
             steps=look.NEUTRAL,
-            no_value="none",
+            no_value="none yet",
         ),
         stat(
             "Tokens out",
             "Output tokens of the time range.",
             prom(increase(TOKENS, "$__range", where=MODELS, gen_ai_token_type="output"), instant=True),
             steps=look.NEUTRAL,
-            no_value="none",
+            no_value="none yet",
         ),
         stat(
             "Latency p95",
@@ -125,7 +131,7 @@ def _figures() -> list[Panel]:
             steps=((None, look.TEXT), (30, look.ORANGE)),
             unit="s",
             decimals=1,
-            no_value="no calls",
+            no_value="no calls yet",
         ),
         stat(
             "First token",
@@ -157,7 +163,7 @@ def _cost() -> Panel:
         fill=40,
         max_points=look.SOME_POINTS,
         decimals=2,
-        no_value="No pipeline here tells what its calls cost.",
+        no_value=f"No pipeline here tells what its calls cost. {look.SOON}",
     )
 
 
@@ -185,7 +191,7 @@ def _cached() -> Panel:
         "of prompts.",
         CACHED,
         of="input",
-        no_value="No pipeline here tells its cached tokens.",
+        no_value=f"No pipeline here tells its cached tokens. {look.SOON}",
     )
 
 
@@ -196,7 +202,7 @@ def _reasoning() -> Panel:
         "the answers stay as they are.",
         REASONING,
         of="output",
-        no_value="No pipeline here tells its tokens for reasoning.",
+        no_value=f"No pipeline here tells its tokens for reasoning. {look.SOON}",
     )
 
 
@@ -253,7 +259,7 @@ def _first_token() -> Panel:
         unit="s",
         max_points=look.FEW_POINTS,
         gap_ms=600_000,
-        no_value="No pipeline here tells the time to the first token.",
+        no_value=f"No pipeline here tells the time to the first token. {look.SOON}",
     )
 
 
@@ -288,5 +294,5 @@ def _errors() -> Panel:
         interval="5m",
         max_points=look.SOME_POINTS,
         calcs=("sum",),
-        no_value="No call failed in this time range.",
+        no_value=f"No call failed in this time range. {look.SOON}",
     )

@@ -55,7 +55,7 @@ def providers() -> Panel:
         "Providers side by side",
         "Each model in the time range, the costliest first. Bad: red failures, or a p95 far above its neighbours'.",
         tables.instant(figures, total(CALLS, by=_BY, where=MODELS), _BY),
-        no_value="No calls in this time range.",
+        no_value=f"No calls in this time range. {look.SOON}",
         columns=[
             by_name("Provider", min_width=110),
             by_name("Model", min_width=150),
@@ -141,7 +141,7 @@ def unpriced() -> Panel:
         "Calls whose cost nobody told and no entry of the price file fits: they are in no figure of cost and in no "
         "budget. Add the model to the price file (--llm-prices); a streamed call may have to be asked for its tokens.",
         tables.instant(figures, f"{missing} >= 0.5", by),
-        no_value="Every call of this time range has a cost.",
+        no_value="No call of this time range is without a cost.",
         columns=[
             tables.pipeline_column(min_width=120),
             by_name("Environment", width=105),

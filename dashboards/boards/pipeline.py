@@ -31,11 +31,13 @@ from exporter.catalogue.metrics import (
     LAST_STATUS,
     LAST_SUCCESS,
 )
-from exporter.catalogue.promql import gauge, increase
+from exporter.catalogue.promql import gauge
 from exporter.domain.status import FINAL, Status
 
 _GRID_RUNS = 40
 _WHOLE = "whole run"
+_NO_RUN = "No execution in this time range."
+"""The one row of a grid that has nothing to show: without any it would complain of its fields."""
 
 
 def board() -> Dashboard:
@@ -51,8 +53,8 @@ def board() -> Dashboard:
                     "Flow of $pipeline",
                     "Each stage: executions a minute, p95 duration; its ring: how the last ten minutes' attempts "
                     "ended, or those of the time range where none did so lately (green succeeded, red failed, orange "
-                    "cancelled, grey none). Arrows are as wide as the items that went along. Click a stage to open it. "
-                    "Zoom out by the buttons where not all is in sight.",
+                    "cancelled, grey none); where none did, the usual p95. Arrows are as wide as the items that went "
+                    "along. Click a stage to open it. Zoom out by the buttons where not all is in sight.",
                 ),
             ),
             strip(10, (15, _grid()), (9, _bars())),
@@ -61,11 +63,12 @@ def board() -> Dashboard:
             strip(
                 9,
                 charts.durations(
-                    "p50, p95 and p99 of executions that ended, and the usual p95 dashed. Diamonds are single "
-                    "executions: click one to open it. Bad: p95 well above the dashed line.",
-                    EXECUTION_DURATION,
-                    DURATION_BASELINE,
-                    ONE_PIPELINE,
+                    "p50, p95 and p99 of executions that ended, by when they were queued, and the usual p95 dashed. "
+                    "Diamonds are single executions: click one to open it. Bad: p95 well above the dashed line.",
+                    of=("executions", WHERE_PIPELINE),
+                    metric=EXECUTION_DURATION,
+                    usual=DURATION_BASELINE,
+                    where=ONE_PIPELINE,
                 ),
                 _outcomes(),
             ),
@@ -148,11 +151,12 @@ def _figures() -> list[Panel]:
             "Failures since the latest success. From three on somebody is alerted, unless declared otherwise.",
             prom(f"max({gauge(CONSECUTIVE_FAILURES, where=ONE_PIPELINE)})", instant=True),
             steps=((None, look.GREY), (0, look.GREEN), (1, look.ORANGE), (3, look.RED)),
+            no_value="no runs yet",
         ),
         stat(
             "Success",
-            "Part of the executions of the time range that ended and succeeded. Skipped ones count as ended.",
-            sql(_of_ended("avg((status = 'succeeded')::int)")),
+            "Of the executions of the time range that succeeded or failed, the part that succeeded.",
+            sql(_of_ended(f"avg((status = 'succeeded')::int) FILTER (WHERE {tables.JUDGED})")),
             steps=look.SUCCESS_RATIO,
             unit="percentunit",
             decimals=1,
@@ -173,6 +177,7 @@ def _figures() -> list[Panel]:
                 instant=True,
             ),
             steps=((None, look.GREY), (0, look.TEXT), (1, look.BLUE)),
+            no_value="no runs yet",
         ),
         stat(
             "Usual p95",
@@ -231,7 +236,9 @@ def _grid() -> Panel:
           SELECT id, queued_at, '{_WHOLE}' AS stage, status, NULL::interval AS place FROM e
           UNION ALL
           SELECT e.id, e.queued_at, s.name, s.status, p.place
-          FROM s JOIN e ON e.id = s.execution_id JOIN places p USING (name))
+          FROM s JOIN e ON e.id = s.execution_id JOIN places p USING (name)
+          UNION ALL
+          SELECT NULL, now(), '{_NO_RUN}', NULL, NULL WHERE NOT EXISTS (SELECT FROM e))
         SELECT {_COLUMN_TIME} AS time, stage, status FROM c
         ORDER BY stage <> '{_WHOLE}', place NULLS LAST, stage, queued_at
     """
@@ -296,18 +303,16 @@ def _bars() -> Panel:
 def _outcomes() -> Panel:
     return timeseries(
         "Executions by outcome",
-        "Executions that ended, by status, in each interval. Anything but green wants a look.",
-        prom(
-            f"{increase(EXECUTIONS, '$__interval', by=('status',), where=ONE_PIPELINE)} > 0",
-            "{{status}}",
-        ),
+        "Executions that ended, by status, in the interval in which they were queued. Anything but green wants a look.",
+        *charts.outcomes_of("executions", WHERE_PIPELINE, EXECUTIONS, ONE_PIPELINE),
         unit="short",
         bars=True,
         stacked=True,
         interval="2m",
         decimals=0,
         calcs=("sum",),
-        overrides=[by_name(status.value, color=look.COLOR[status]) for status in Status],
+        no_value="No execution ended in this time range.",
+        overrides=charts.STATUS_COLORS,
     )
 
 

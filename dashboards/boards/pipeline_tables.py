@@ -100,7 +100,7 @@ def _stage_columns() -> list[Json]:
             width=112,
             cell="color-text",
             steps=look.AGAINST_USUAL,
-            mappings=look.NO_COMPARISON,
+            mappings=look.no_comparison(),
             no_value=" ",
         ),
         by_name("Memory", unit="bytes", decimals=0, width=90, no_value=" "),

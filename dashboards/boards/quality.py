@@ -22,7 +22,7 @@ from exporter.catalogue.summed import OFTEN, RECORDS, RULE_FAILURES
 
 _EACH = ("pipeline", "environment", "stage", "stream")
 _RULE = {**PIPELINES, "rule": Regex("$rule")}
-_NONE = "No checks here: they appear when a pipeline reports pipeline.records.checked."
+_NONE = f"No checks here: they appear when a pipeline reports pipeline.records.checked. {look.SOON}"
 _SCORE: Steps = ((None, look.GREY), (0, look.RED), (0.95, look.ORANGE), (0.99, look.GREEN))
 _CHECK = ("pipeline", "environment", "check")
 _NAME = "{{pipeline}} · {{environment}} · {{check}}"
@@ -38,7 +38,7 @@ def board() -> Dashboard:
         [
             *figures(_figures()),
             strip(9, _checks()),
-            strip(8, _over_time()),
+            strip(10, _over_time()),
             strip(9, (13, _rules()), (11, _broken())),
             strip(9, (9, _scores()), (8, _completeness()), (7, _invalid())),
         ],
@@ -94,14 +94,14 @@ def _figures() -> list[Panel]:
             steps=_SCORE,
             unit="percentunit",
             decimals=2,
-            no_value="no checks",
+            no_value="none yet",
         ),
         stat(
             "Records",
             "Records checked in the time range.",
             prom(f"round({checked})", instant=True),
             steps=look.NEUTRAL,
-            no_value="no checks",
+            no_value="none yet",
         ),
         stat(
             "Invalid",
@@ -110,7 +110,7 @@ def _figures() -> list[Panel]:
                 f"round({increase(RECORDS, '$__range', where=PIPELINES, validity='invalid')})", instant=True
             ),
             steps=look.COUNT_TO_WATCH,
-            no_value="no checks",
+            no_value="none yet",
         ),
         stat(
             "Rules broken",
@@ -121,7 +121,7 @@ def _figures() -> list[Panel]:
                 instant=True,
             ),
             steps=look.COUNT_TO_WATCH,
-            no_value="no rules",
+            no_value="none yet",
         ),
         stat(
             "Least complete",
@@ -221,7 +221,7 @@ def _rules() -> Panel:
             prom(_checked(f"round({broken}) > 0", "rule"), ref="broken", instant=True, format="table"),
             prom(_checked(f"({each}) and round({ever}) > 0", "rule"), "{{rule}}", ref="trend", interval="5m"),
         ],
-        no_value="No rule was broken in this time range.",
+        no_value=f"No rule was broken in this time range. {look.SOON}",
         max_points=40,
         columns=[
             by_name("Rule", min_width=125),
@@ -320,5 +320,5 @@ def _broken() -> Panel:
         interval="5m",
         max_points=look.SOME_POINTS,
         calcs=("sum",),
-        no_value="No rule was broken in this time range.",
+        no_value=f"No rule was broken in this time range. {look.SOON}",
     )

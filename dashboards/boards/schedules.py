@@ -99,13 +99,13 @@ def _figures() -> list[Panel]:
             "Starts of the time range that were due and did not happen within their grace.",
             prom(f"sum(round({missed}))", instant=True),
             steps=look.COUNT_OF_BAD,
-            no_value="no schedules",
+            no_value="none yet",
         ),
         stat(
             "Paused",
             "Schedules that are paused: none of their starts is missed.",
             prom(f"sum({_PAUSED})", instant=True),
-            steps=((None, look.GREY), (0, look.TEXT), (1, look.YELLOW)),
+            steps=((None, look.GREY), (0, look.TEXT), (1, "dark-yellow")),
             no_value="no schedules",
         ),
         stat(
@@ -120,7 +120,7 @@ def _figures() -> list[Panel]:
             "Pipelines that have used up the error budget of the time range. Which ones: the table of service levels.",
             prom(f"count({_budget_left()} < 0) or 0 * count({_budget_left()})", instant=True),
             steps=look.COUNT_OF_BAD,
-            no_value="no runs",
+            no_value="no runs yet",
         ),
     ]
 
@@ -178,7 +178,7 @@ def _schedules() -> Panel:
                 steps=((None, look.TEXT), (2, look.ORANGE), (3, look.RED)),
                 no_value=" ",
             ),
-            by_name("Missed", width=80, cell="color-text", steps=((None, look.TEXT), (1, look.RED))),
+            by_name("Missed", width=98, cell="color-text", steps=((None, look.TEXT), (1, look.RED))),
             by_name(
                 "Paused",
                 width=85,
@@ -208,7 +208,7 @@ def _missed() -> Panel:
         interval="5m",
         decimals=0,
         calcs=("sum",),
-        no_value="No start was missed in this time range.",
+        no_value=f"No start was missed in this time range. {look.SOON}",
     )
 
 
@@ -260,7 +260,7 @@ def _levels() -> Panel:
         "allows; below zero it is missed. The objective is declared as label alerts.success_objective. Longest wait: "
         "the highest p95 of an hour.",
         tables.instant(figures, judged, _EACH),
-        no_value="No execution succeeded or failed in this time range.",
+        no_value=f"No execution succeeded or failed in this time range. {look.SOON}",
         filterable=True,
         columns=[
             tables.pipeline_column(min_width=200),
@@ -278,7 +278,7 @@ def _levels() -> Panel:
                 steps=_BUDGET,
                 cell={"type": "gauge", "mode": "basic", "valueDisplayMode": "color"},
             ),
-            tables.seconds_column("Longest wait", width=115),
+            tables.seconds_column("Longest wait", width=140),
         ],
         transformations=tables.merged(titles),
         sort=(("Budget left", False),),
@@ -300,7 +300,7 @@ def _waits() -> Panel:
         max_points=look.SOME_POINTS,
         gap_ms=3_600_000,
         fill=0,
-        no_value="No pipeline here tells when its executions were queued.",
+        no_value=f"No pipeline here tells when its executions were queued. {look.SOON}",
     )
 
 
@@ -311,5 +311,5 @@ def _wait_heat() -> Panel:
         prom(heat(QUEUE, "$__rate_interval", where=PIPELINES), "{{le}}", format="heatmap", interval=SELDOM),
         unit="s",
         max_points=look.FEWEST_POINTS,
-        no_value="No pipeline here tells when its executions were queued.",
+        no_value=f"No pipeline here tells when its executions were queued. {look.SOON}",
     )

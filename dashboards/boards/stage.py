@@ -22,7 +22,6 @@ from exporter.catalogue.metrics import (
     STAGE_RETRIES,
 )
 from exporter.catalogue.promql import gauge, increase, rate, total
-from exporter.domain.status import Status
 
 
 def board() -> Dashboard:
@@ -36,11 +35,12 @@ def board() -> Dashboard:
                 9,
                 _outcomes(),
                 charts.durations(
-                    "p50, p95 and p99 of the attempts, and the usual p95 dashed. Bad: p95 well above the dashed line. "
-                    "Diamonds are single executions.",
-                    STAGE_DURATION,
-                    STAGE_BASELINE,
-                    ONE_STAGE,
+                    "p50, p95 and p99 of attempts that ended, by when they were queued, and the usual p95 dashed. Bad: "
+                    "p95 well above the dashed line. Diamonds are single executions.",
+                    of=("stages", WHERE_STAGE),
+                    metric=STAGE_DURATION,
+                    usual=STAGE_BASELINE,
+                    where=ONE_STAGE,
                 ),
             ),
             strip(
@@ -120,6 +120,7 @@ def _figures() -> list[Panel]:
             "Attempts that have not ended.",
             prom(f"sum({gauge(STAGE_ACTIVE, where=ONE_STAGE)})", instant=True),
             steps=((None, look.GREY), (0, look.TEXT), (1, look.BLUE)),
+            no_value="none yet",
         ),
     ]
 
@@ -142,7 +143,7 @@ def _against_usual() -> Panel:
             prom(usual, ref="B", instant=True, format="table"),
         ],
         steps=look.AGAINST_USUAL,
-        mappings=look.NO_COMPARISON,
+        mappings=look.no_comparison("not known"),
         unit="percentunit",
         decimals=0,
         no_value="not known",
@@ -158,10 +159,9 @@ def _against_usual() -> Panel:
 def _outcomes() -> Panel:
     return timeseries(
         "Attempts by outcome",
-        "Attempts that ended, by status, in each interval, and retries. Anything but green wants a look.",
-        prom(
-            f"{increase(STAGE_EXECUTIONS, '$__interval', by=('status',), where=ONE_STAGE)} > 0", "{{status}}"
-        ),
+        "Attempts that ended, by status, in the interval in which they were queued, and retries. Anything but green "
+        "wants a look.",
+        *charts.outcomes_of("stages", WHERE_STAGE, STAGE_EXECUTIONS, ONE_STAGE),
         prom(f"{increase(STAGE_RETRIES, '$__interval', where=ONE_STAGE)} > 0", "retries"),
         unit="short",
         bars=True,
@@ -169,8 +169,9 @@ def _outcomes() -> Panel:
         interval="2m",
         decimals=0,
         calcs=("sum",),
+        no_value="No attempt ended in this time range.",
         overrides=[
-            *(by_name(status.value, color=look.COLOR[status]) for status in Status),
+            *charts.STATUS_COLORS,
             by_name(
                 "retries",
                 color=look.YELLOW,
@@ -197,7 +198,7 @@ def _items() -> Panel:
         ),
         unit="cps",
         interval="2m",
-        no_value="This stage does not say how many items it handles.",
+        no_value=f"This stage does not say how many items it handles. {look.SOON}",
         overrides=[by_name("in", color=look.BLUE), by_name("out", color=look.GREEN)],
     )
 

@@ -101,8 +101,14 @@ def instances() -> Panel:
 def logs() -> Panel:
     """What the stage said last."""
     query = f"""
-        SELECT time, message AS body, level, execution_id, id FROM logs
-        WHERE $__timeFilter(time) AND {_OF_STAGE} ORDER BY time DESC LIMIT 500
+        WITH l AS (
+          SELECT time, message AS body, level, execution_id, id::text AS id FROM logs
+          WHERE $__timeFilter(time) AND {_OF_STAGE} ORDER BY time DESC LIMIT 500)
+        SELECT * FROM l
+        UNION ALL
+        SELECT now(), 'This stage sent no log lines in this time range.', 'info', NULL, 'none'
+        WHERE NOT EXISTS (SELECT FROM l)
+        ORDER BY time DESC
     """
     return logs_panel(
         "Logs of this stage",

@@ -30,7 +30,7 @@ from exporter.catalogue.summed import STREAM_LATENCY as LATENCY
 
 STREAMS = {**PIPELINES, "stream": Regex("$stream")}
 _EACH = ("pipeline", "environment", "stream", "direction")
-_NONE = "No streams here: they appear when a pipeline reports pipeline.stream.measured."
+_NONE = f"No streams here: they appear when a pipeline reports pipeline.stream.measured. {look.SOON}"
 _NAME = "{{pipeline}} · {{stream}} {{direction}}"
 _LAG_STEPS = ((None, look.GREY), (0, look.GREEN), (60, look.ORANGE), (300, look.RED))
 
@@ -262,7 +262,7 @@ def _dead_letters() -> Panel:
         interval="5m",
         max_points=look.SOME_POINTS,
         calcs=("sum",),
-        no_value="No dead letters in this time range.",
+        no_value=f"No dead letters in this time range. {look.SOON}",
     )
 
 
@@ -272,7 +272,7 @@ def _latency() -> Panel:
         "From an event's origin to its being processed. Bad: p99 that leaves the others.",
         *charts.quantiles(LATENCY, STREAMS, interval=SELDOM),
         unit="s",
-        no_value="No stream here tells its latency.",
+        no_value=f"No stream here tells its latency. {look.SOON}",
         max_points=look.FEW_POINTS,
         overrides=[by_name(name, color=color) for name, color in look.QUANTILE_COLOR.items()],
     )
@@ -285,7 +285,7 @@ def _latency_heat() -> Panel:
         prom(heat(LATENCY, "$__rate_interval", where=STREAMS), "{{le}}", format="heatmap", interval=SELDOM),
         unit="s",
         max_points=look.FEW_POINTS,
-        no_value="No stream here tells its latency.",
+        no_value=f"No stream here tells its latency. {look.SOON}",
     )
 
 
@@ -318,7 +318,7 @@ def _written() -> Panel:
         prom(f"60 * {written(COMMITS)}", "commits", interval=OFTEN),
         prom(f"60 * {written(FILES)}", "files", interval=OFTEN),
         unit="cpm",
-        no_value="No stream here writes commits, files or bytes.",
+        no_value=f"No stream here writes commits, files or bytes. {look.SOON}",
         max_points=look.SOME_POINTS,
         overrides=[by_name("bytes", unit="Bps", axisPlacement="right", color=look.PURPLE)],
     )

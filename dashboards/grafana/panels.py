@@ -12,6 +12,7 @@ from grafanalib import core
 from dashboards.grafana.fields import Link, Steps, by_regex, defaults, style
 from dashboards.grafana.json import GRAFANA_VERSION, Json
 from dashboards.grafana.targets import MIXED, PROMETHEUS, Target
+from dashboards.grafana.transformations import with_fields
 
 
 @attr.s(auto_attribs=True, kw_only=True)
@@ -286,7 +287,7 @@ def heatmap(
                 "reverse": False,
             },
             "filterValues": {"le": 1e-9},
-            "exemplars": {"color": "rgba(255, 120, 0, 0.9)"},
+            "exemplars": {"color": "rgba(255, 120, 0, 0.4)"},
             "legend": {"show": True},
             "showValue": "never",
             "tooltip": {"mode": "multi", "yHistogram": True, "showColorScale": True},
@@ -318,7 +319,7 @@ def state_timeline(
         title=title,
         description=description,
         targets=list(targets),
-        transformations=list(transformations),
+        transformations=[*transformations, with_fields()],
         max_points=max_points,
         properties=style(
             mappings=mappings, no_value=no_value, links=links, name=name, fillOpacity=85, lineWidth=0
@@ -362,7 +363,7 @@ def status_history(
         title=title,
         description=description,
         targets=list(targets),
-        transformations=list(transformations),
+        transformations=[*transformations, with_fields()],
         max_points=max_points,
         interval=interval,
         properties=style(
@@ -514,19 +515,17 @@ def gauge(
     )
 
 
-def logs(
-    title: str, description: str, target: Target, *, newest_first: bool = False, no_value: str | None = None
-) -> Panel:
+def logs(title: str, description: str, target: Target, *, newest_first: bool = False) -> Panel:
     """Lines with a level; the query names `time`, `body`, `level` and a stable `id`, in this order.
 
-    Grafana shows the first text column as the line.
+    Grafana shows the first text column as the line. Where there is none the query answers one that says why: this
+    panel knows no words of its own for that.
     """
     return Panel(
         type="logs",
         title=title,
         description=description,
         targets=[target],
-        properties=style(no_value=no_value),
         options={
             "showTime": True,
             "showLabels": False,

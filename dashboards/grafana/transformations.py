@@ -130,5 +130,10 @@ def sort_by(field: str, *, desc: bool = False) -> Json:
     return _step("sortBy", {"fields": {}, "sort": [{"field": field, "desc": desc}]})
 
 
+def with_fields() -> Json:
+    """Frames that have a field. Of an empty one, timelines would say what it lacks, and not what `no_value` says."""
+    return _step("filterFieldsByName", {"include": {"pattern": ".*"}})
+
+
 def limit(rows: int) -> Json:
     return _step("limit", {"limitField": rows})

@@ -123,6 +123,13 @@ def _kept(panels: list[Json], left_out: set[str]) -> Iterator[Json]:
         asked = {target["datasource"]["uid"] for target in panel.get("targets", [])}
         if not asked & left_out:
             yield panel
+            continue
+        others = [target for target in panel["targets"] if target["datasource"]["uid"] not in left_out]
+        # A hidden query stands in for one that is left out.
+        instead = [target.pop("hide", False) for target in others]
+        if any(instead):
+            panel["targets"] = others
+            yield panel
 
 
 def _panels(panels: list[Json]) -> Iterator[Json]:

@@ -13,6 +13,7 @@ from typing import Protocol
 from sqlalchemy.exc import SQLAlchemyError
 
 from exporter.domain.events import Event
+from exporter.domain.secrets import without_secrets
 from exporter.sources.batch import Away, Batch
 from exporter.sources.cursor import Memory
 from exporter.sources.source import Source
@@ -213,4 +214,4 @@ class Loop:
         return True
 
     def _about(self, reason: str) -> dict[str, str]:
-        return {"source": self.source.name, "reason": reason[:500]}
+        return {"source": self.source.name, "reason": without_secrets(reason)[:500]}

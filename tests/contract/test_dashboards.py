@@ -110,6 +110,19 @@ def test_a_panel_explains_itself(panel: Json) -> None:
         assert len(panel["title"]) <= 17, "the title of a narrow figure is cut"
 
 
+@pytest.mark.parametrize("panel", EVERY_PANEL)
+def test_no_answer_is_not_the_colour_of_all_is_well(panel: Json) -> None:
+    if panel["type"] == "stat":
+        assert panel["fieldConfig"]["defaults"]["thresholds"]["steps"][0]["color"] != "green"
+
+
+@pytest.mark.parametrize("panel", EVERY_PANEL)
+def test_a_timeline_says_why_it_is_empty(panel: Json) -> None:
+    """Of a frame without fields it would say what it lacks instead."""
+    if panel["type"] in {"state-timeline", "status-history"}:
+        assert panel["transformations"][-1]["id"] == "filterFieldsByName"
+
+
 def _property(panel: Json, id_: str) -> list[Any]:
     return [
         each["value"]

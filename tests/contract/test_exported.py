@@ -72,6 +72,19 @@ def test_panels_that_need_sql_can_be_left_out(tmp_path: Path) -> None:
         ]
 
 
+def test_outcomes_and_durations_come_from_prometheus_where_there_is_no_sql(tmp_path: Path) -> None:
+    without = exported(tmp_path, "--without", "sql")
+    for name, title, legend in (
+        ("pipeline", "Executions by outcome", "{{status}}"),
+        ("pipeline", "Duration", "p95"),
+        ("stage", "Attempts by outcome", "{{status}}"),
+        ("stage", "Duration", "p95"),
+    ):
+        (panel,) = [panel for panel in panels(without[name]) if panel["title"] == title]
+        assert not any("hide" in target for target in panel["targets"])
+        assert legend in [target["legendFormat"] for target in panel["targets"]]
+
+
 def test_all_come_as_one_list_on_standard_output(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["dashboards", "export", "-"]) == 0
     assert {board["uid"] for board in json.loads(capsys.readouterr().out)} == set(boards())

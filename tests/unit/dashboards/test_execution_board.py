@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from dashboards import links
 from dashboards.boards.execution import board
 from dashboards.boards.execution_scope import ITS_PIPELINE, as_of_now
 from exporter.catalogue.metrics import DURATION_BASELINE
@@ -24,10 +25,11 @@ from tests.support.stored import event, stored
 from tests.unit.dashboards.shown import Row, Shown
 
 ODD = 'it\'s "odd" / $1 \\ 100 %'
-WRONG, TIMELINE, STAGES = (
+WRONG, TIMELINE, STAGES, COMPARED = (
     "What went wrong, or else what it did last",
     "Stages over time",
     "Stages against usual",
+    "Compared with ${other:text}",
 )
 
 
@@ -60,6 +62,8 @@ def odd_runs() -> Iterator[Event]:
     yield event(
         e.ExecutionFinished(**_run("twice"), status="failed", error=ErrorDetail("boom", type="Boom")), 226
     )
+    wordy = ErrorDetail("w" * 1000, type="Wordy")
+    yield event(e.ExecutionFinished(**_run("wordy"), status="failed", error=wordy), 240)
     yield event(e.ExecutionStarted(**_run("lost"), heartbeat_seconds=5.0), 300)
     yield event(e.StageStarted(**_run("lost"), stage="pull"), 301)
 
@@ -77,18 +81,26 @@ def _bars(rows: list[Row]) -> list[tuple[str, str, float]]:
 
 
 def test_an_error_is_shown_whole_and_what_the_execution_says_again_is_left_out(shown: Shown) -> None:
-    last, first = shown.panel(WRONG, execution_id=_id("twice"))
+    last, trace, first, trace_of_first = shown.panel(WRONG, execution_id=_id("twice"))
     assert last["level"] == "error"
-    assert last["body"].splitlines() == ["Boom · processing · pull · attempt 2", "Traceback 2", "Boom: boom"]
-    assert first["body"].splitlines()[1] == "Traceback 1"
+    assert last["body"].splitlines() == ["Boom · processing · pull · attempt 2", "boom"]
+    assert trace["body"].splitlines() == ["Traceback 2", "Boom: boom"]
+    assert first["body"].splitlines()[0].endswith("attempt 1")
+    assert trace_of_first["body"].splitlines()[0] == "Traceback 1"
+
+
+def test_a_headline_is_short_and_the_whole_message_below_it(shown: Shown) -> None:
+    headline, details = shown.panel(WRONG, execution_id=_id("wordy"))
+    assert headline["body"].splitlines()[1] == "w" * 400 + "…"
+    assert details["body"] == "w" * 1000
 
 
 def test_an_error_has_its_component_stack_trace_and_context(shown: Shown) -> None:
-    body = shown.panel(WRONG, execution_id=FAILED)[0]["body"]
-    assert body.startswith("KeyError · ")
-    assert " · loader · load" in body
-    assert TRACE in body
-    assert body.endswith('context: {"row": 3}')
+    headline, details = (row["body"] for row in shown.panel(WRONG, execution_id=FAILED)[:2])
+    assert headline.startswith("KeyError · ")
+    assert " · loader · load" in headline
+    assert TRACE in details
+    assert details.endswith('context: {"row": 3}')
 
 
 def test_a_failure_without_a_reason_says_so(shown: Shown) -> None:
@@ -151,7 +163,32 @@ def test_logs_are_filtered_by_plain_text_and_stage(shown: Shown) -> None:
     assert bodies() == ["100 % of it's done", "1000 lines"]
     assert bodies(q="100 % of IT'S") == ["100 % of it's done"]
     assert bodies(stage="execution") == ["1000 lines"]
-    assert bodies(level="error|warning") == []
+    assert bodies(level="error|warning") == ["No line passes the filters above: stage, level, text."]
+
+
+def test_an_execution_without_log_lines_says_so(shown: Shown) -> None:
+    (said,) = shown.panel("Logs", execution_id=_id("silent"))
+    assert said["body"] == "This execution sent no log lines, warnings or errors."
+
+
+def test_a_stage_leads_to_its_dashboard_and_the_whole_run_to_the_pipelines(shown: Shown) -> None:
+    for panel, values in ((STAGES, {}), (COMPARED, {"other": FAILED})):
+        rows = shown.panel(panel, execution_id=_id("good"), **values)
+        boards_of = {row["Stage"]: row["board"] for row in rows}
+        assert boards_of.pop("whole run") == links.PIPELINE
+        assert set(boards_of.values()) == {links.STAGE}
+        assert all(row["stage"] in row["Stage"] for row in rows)
+
+
+def test_the_status_of_the_whole_run_leads_to_the_lines_of_no_stage(shown: Shown) -> None:
+    told_as = {row["Stage"]: row["told_as"] for row in shown.panel(STAGES, execution_id=_id("good"))}
+    assert told_as == {"whole run": "execution", ODD: ODD}
+
+
+@pytest.mark.parametrize("figure", ["Retry", "Errors"])
+def test_nothing_is_counted_of_an_unknown_execution(shown: Shown, figure: str) -> None:
+    assert shown.panel(figure, execution_id="0" * 32) == []
+    assert [list(row.values()) for row in shown.panel(figure, execution_id=_id("good"))] == [[0]]
 
 
 def test_a_level_of_the_sources_own_counts_as_info(shown: Shown) -> None:

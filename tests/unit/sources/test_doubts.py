@@ -220,6 +220,20 @@ def test_while_serving_doubts_are_logged_once_in_a_while(
     assert reason.startswith("runs: BROKEN: say by statuses")
 
 
+def test_a_row_that_is_complained_of_is_logged_without_its_secrets(
+    file: Path, sqlite_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    secret = "sk-proj-" + "a1B2" * 10
+    with closing(sqlite3.connect(file)) as owner:
+        owner.execute("UPDATE runs SET t_start = ? WHERE id = 1", [f"key {secret}"])
+        owner.commit()
+    with reading(sqlite_url, mapped(MAPPING, f"sqlite:///{file}")) as read:
+        rounds(read, 1)
+    (reason,) = logged(caplog, "a row could not be understood")
+    assert "expected a time, got 'key " in reason
+    assert secret not in reason
+
+
 @pytest.mark.parametrize("form", ["database", "lines"])
 def test_an_end_without_a_time_bears_a_warning_that_says_so_once(
     form: str, file: Path, tmp_path: Path, sqlite_url: str, caplog: pytest.LogCaptureFixture
