@@ -1,4 +1,4 @@
-"""What Grafana asks a Prometheus for when somebody opens a dashboard."""
+"""What Grafana asks Prometheus and PostgreSQL for when somebody opens a dashboard."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from tests.support.boards import Json, panels, promql
+from tests.support.boards import Json, panels, promql, sql
 
 SECOND = 1000
 SCREEN = 1600
@@ -18,6 +18,7 @@ _NICE = (
     (7_500, 5_000), (12_500, 10_000), (17_500, 15_000), (25_000, 20_000), (45_000, 30_000), (90_000, 60_000),
     (150_000, 120_000), (450_000, 300_000), (750_000, 600_000), (1_050_000, 900_000), (1_500_000, 1_200_000),
     (2_700_000, 1_800_000), (5_400_000, 3_600_000), (9_000_000, 7_200_000), (16_200_000, 10_800_000),
+    (32_400_000, 21_600_000), (64_800_000, 43_200_000), (604_800_000, 86_400_000),
 )  # fmt: skip
 """Grafana's: an interval in ms below the first becomes the second."""
 _UNITS = {"s": SECOND, "m": 60 * SECOND, "h": 3600 * SECOND}
@@ -65,8 +66,24 @@ def panel_requests(board: Json, range_: Range, values: Mapping[str, str]) -> lis
     return [requests for requests in asked if requests]
 
 
+def panel_queries(board: Json, span: int, values: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """The SQL of its panels over so many ms up to now, by their titles."""
+    for panel in panels(board):
+        shown = _milliseconds(panel.get("timeFrom") or "") or span
+        step = max(nice(shown / _points(panel)), _milliseconds(panel.get("interval") or ""))
+        for target in panel.get("targets", []):
+            if "rawSql" in target and not target.get("hide"):
+                since = f"{shown // SECOND} seconds"
+                yield panel["title"], sql(target["rawSql"], values, since=since, step=step // SECOND)
+
+
+def _points(panel: Json) -> int:
+    points: int = panel.get("maxDataPoints") or SCREEN * panel["gridPos"]["w"] // GRID
+    return points
+
+
 def _of_panel(panel: Json, range_: Range, values: Mapping[str, str]) -> Iterator[Request]:
-    points = panel.get("maxDataPoints") or SCREEN * panel["gridPos"]["w"] // GRID
+    points = _points(panel)
     if own := panel.get("timeFrom"):
         range_ = replace(range_, start=range_.end - _milliseconds(own))
     for target in panel.get("targets", []):

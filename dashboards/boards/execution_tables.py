@@ -18,12 +18,13 @@ def around() -> Panel:
         "e.id, e.external_id, e.queued_at, e.status, e.duration_seconds, e.error_stage, e.error_type, e.error_message, "
         "e.from_ms, e.to_ms"
     )
+    # One row and LATERAL: PostgreSQL then goes along the index from it, and stops.
     neighbours = f"""
-        SELECT {columns} FROM executions e, this
-        WHERE e.pipeline = this.pipeline AND e.environment = this.environment AND e.id <> {ID}
+        SELECT x.* FROM this, LATERAL (SELECT {columns} FROM executions e
+          WHERE e.pipeline = this.pipeline AND e.environment = this.environment AND e.id <> {ID}
     """
-    later = f"{neighbours} AND e.queued_at >= this.queued_at ORDER BY e.queued_at LIMIT {_LATER}"
-    earlier = f"{neighbours} AND e.queued_at < this.queued_at ORDER BY e.queued_at DESC LIMIT {_EARLIER}"
+    later = f"{neighbours} AND e.queued_at >= this.queued_at ORDER BY e.queued_at LIMIT {_LATER}) x"
+    earlier = f"{neighbours} AND e.queued_at < this.queued_at ORDER BY e.queued_at DESC LIMIT {_EARLIER}) x"
     query = f"""
         WITH this AS (SELECT pipeline, environment, queued_at, duration_seconds FROM executions WHERE {ONE_EXECUTION})
         SELECT x.queued_at AS "Queued", sign AS "When", status AS "Status", x.duration_seconds AS "Duration",
@@ -86,10 +87,12 @@ def related() -> Panel:
           UNION ALL
           (SELECT 'child', c.id, c.pipeline, c.environment, c.status, c.duration_seconds, c.queued_at, c.from_ms,
              c.to_ms
-           FROM (
-             SELECT e.* FROM executions e, this
+           FROM this, LATERAL (
+             SELECT e.id, e.pipeline, e.environment, e.status, e.duration_seconds, e.queued_at, e.from_ms, e.to_ms,
+               e.parent
+             FROM executions e
              WHERE e.queued_at BETWEEN this.queued_at AND coalesce(this.ended_at, now()) + interval '1 hour'
-             ORDER BY e.queued_at LIMIT {_FAMILY}) c, this
+             ORDER BY e.queued_at LIMIT {_FAMILY}) c
            WHERE c.parent ->> 'execution' = this.external_id AND c.parent ->> 'pipeline' = this.pipeline
              AND c.environment = this.environment
            ORDER BY c.queued_at LIMIT 100))

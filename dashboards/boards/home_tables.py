@@ -74,7 +74,9 @@ def _figure(expression: str) -> str:
 def pipelines() -> Panel:
     """All pipelines with what they did."""
     query = f"""
-        WITH e AS (SELECT * FROM executions WHERE $__timeFilter(queued_at) AND {WHERE_PIPELINES}),
+        WITH e AS (
+          SELECT pipeline, environment, status, queued_at, ended_at, duration_seconds
+          FROM executions WHERE $__timeFilter(queued_at) AND {WHERE_PIPELINES}),
         g AS (
           SELECT pipeline, environment, count(*) FILTER (WHERE ended_at IS NOT NULL) AS n,
             count(*) FILTER (WHERE status IN {tables.BAD}) AS bad,
@@ -82,12 +84,15 @@ def pipelines() -> Panel:
             percentile_cont(.95) WITHIN GROUP (ORDER BY duration_seconds) FILTER (WHERE ended_at IS NOT NULL) AS p95,
             count(*) FILTER (WHERE status = 'running') AS running, max(ended_at) AS last_end,
             (array_agg(status ORDER BY queued_at DESC) FILTER (WHERE ended_at IS NOT NULL))[1] AS result
-          FROM e GROUP BY 1, 2)
-        SELECT $__timeGroup(e.queued_at, $__interval, 0), g.pipeline AS "Pipeline", g.environment AS "Environment",
+          FROM e GROUP BY 1, 2),
+        runs AS (
+          SELECT date_bin('$__interval', queued_at, 'epoch') AS time, pipeline, environment, count(*) AS n
+          FROM e GROUP BY 1, 2, 3)
+        SELECT $__timeGroup(r.time, $__interval, 0), g.pipeline AS "Pipeline", g.environment AS "Environment",
           g.result AS "Last result", g.running::text AS "Running", g.n::text AS "Ended", g.bad::text AS "Failed",
           {_figure("round(g.ok, 4)")} AS "Success", {_figure("round(g.p95::numeric, 3)")} AS "p95",
-          {_figure("(extract(epoch FROM g.last_end) * 1000)::bigint")} AS "Last end", count(*) AS value
-        FROM e JOIN g USING (pipeline, environment) GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 ORDER BY 1
+          {_figure("(extract(epoch FROM g.last_end) * 1000)::bigint")} AS "Last end", r.n AS value
+        FROM runs r JOIN g USING (pipeline, environment) ORDER BY 1
     """
     numbers = ("Running", "Ended", "Failed", "Success", "p95", "Last end")
     order = ["Pipeline", "Environment", "Last result", *numbers[:-1], "Trend #A", "Last end"]
@@ -96,7 +101,7 @@ def pipelines() -> Panel:
         "What ran in the time range, those that failed most first. Click a name to open the pipeline.",
         sql(query, format="time_series"),
         no_value="No executions in this time range: choose a longer one, or send events to the exporter.",
-        max_points=60,
+        max_points=30,
         filterable=True,
         columns=[
             tables.pipeline_column(min_width=200),

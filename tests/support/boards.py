@@ -100,14 +100,18 @@ def promql(text: str, values: Mapping[str, str], windows: Mapping[str, str] = WI
     return re.sub(r"\$\{?([A-Za-z]\w*)(?::\w+)?\}?", lambda found: values.get(found[1], ".*"), text)
 
 
-def sql(text: str, values: Mapping[str, str], *, since: str = "1 day") -> str:
-    """A query of PostgreSQL with its macros written out, and values for its variables as above."""
+def sql(text: str, values: Mapping[str, str], *, since: str = "1 day", step: int = 60) -> str:
+    """A query of PostgreSQL with its macros written out, and values for its variables as above.
+
+    `step`: seconds of `$__interval`.
+    """
     text = re.sub(r"\$__timeFilter\(([^()]*)\)", rf"\1 BETWEEN now() - interval '{since}' AND now()", text)
     text = re.sub(
         r"\$__timeGroup\(([^(),]*), *\$__interval(?:, *(?:0|NULL))?\)",
-        r"to_timestamp(floor(extract(epoch FROM \1) / 60) * 60)",
+        rf"to_timestamp(floor(extract(epoch FROM \1) / {step}) * {step})",
         text,
     )
+    text = text.replace("$__interval", f"{step}s")
     text = text.replace("$__timeFrom()", f"(now() - interval '{since}')").replace("$__timeTo()", "now()")
     # All of a variable that Prometheus answers: its values are not known here.
     text = re.sub(
