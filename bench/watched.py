@@ -17,10 +17,9 @@ from bench.chunks import Change
 from bench.fleet import HOUR, MINUTE, SECOND, SPAN, TOLD, Fleet, Moment, Subject
 from bench.lifecycles import name_of
 from exporter.catalogue import metrics as m
-from exporter.catalogue import summed
+from exporter.catalogue import recorded, summed
 from exporter.catalogue.metric import Kind, Metric, Scope
 from exporter.catalogue.own import OWN
-from exporter.catalogue.recorded import GROUPS
 from exporter.catalogue.thresholds import THRESHOLDS
 from exporter.domain.status import FINAL, Status
 from tests.support.paths import REPOSITORY
@@ -128,7 +127,7 @@ class Day:
                     yield from self._measured(metric, subject, target, interval)
 
     def _recorded(self, subjects: Mapping[Scope, Sequence[Subject]]) -> Iterator[Series]:
-        for group in GROUPS:
+        for group in recorded.GROUPS:
             interval = milliseconds(group.interval)
             for metric in dict.fromkeys(rule.metric for rule in group.rules):
                 for subject in subjects.get(metric.scope, []):
@@ -168,7 +167,7 @@ class Day:
             yield "", {}, self._changes(moments, list(accumulate(amounts, initial=1000.0)), interval)
         elif metric.name.endswith("_info") or "layout" in metric.name:
             yield "", {}, [(self.start, 1.0)]
-        elif metric == m.STREAM_LAG:
+        elif metric in (m.STREAM_LAG, recorded.STREAM_LAG):
             yield "", {}, [(time, time % 45 * 0.5) for time in range(self.start, self.end, interval)]
         elif metric.name.endswith("timestamp_seconds"):
             ends = [self.start / SECOND, *(moment.time / SECOND for moment in moments)]

@@ -23,6 +23,8 @@ from exporter.catalogue.metrics import (
     STREAM_TARGET_RATE,
 )
 from exporter.catalogue.promql import Regex, count, gauge, heat, increase, quantile, rate, select
+from exporter.catalogue.recorded import STREAM_BUFFER as BUFFER_RECORDED
+from exporter.catalogue.recorded import STREAM_LAG as LAG_RECORDED
 from exporter.catalogue.summed import BYTES, COMMITS, FILES, OFTEN, OPERATIONS, SELDOM
 from exporter.catalogue.summed import DEAD_LETTERS as DEAD_LETTERS_TOTAL
 from exporter.catalogue.summed import STREAM_EVENTS as EVENTS_TOTAL
@@ -204,7 +206,7 @@ def _lag() -> Panel:
         "Lag",
         "Now minus the time up to which each stream has been processed. A straight climb is a stream that stands "
         "still; a slow one, a consumer that is too slow. The ten largest.",
-        prom(highest(10, STREAM_LAG, _EACH, STREAMS), _NAME),
+        prom(highest(10, LAG_RECORDED, _EACH, STREAMS), _NAME, interval=OFTEN),
         unit="s",
         no_value=_NONE,
         steps=((None, look.GREEN), (300, look.RED)),
@@ -241,7 +243,7 @@ def _buffers() -> Panel:
     return timeseries(
         "Waiting in buffers",
         "Events that wait to be processed, in the ten fullest. Bad is a line that climbs for minutes.",
-        prom(highest(10, STREAM_BUFFER, _EACH, STREAMS), _NAME),
+        prom(highest(10, BUFFER_RECORDED, _EACH, STREAMS), _NAME, interval=OFTEN),
         unit="short",
         no_value="No stream here tells its buffer's depth.",
         max_points=look.SOME_POINTS,

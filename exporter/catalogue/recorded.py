@@ -144,6 +144,8 @@ STAGE_RETRY_RATIO = _metric(
     "stage:retries:ratio1h", "Part of an hour's attempts that were retries.", scope=Scope.STAGE
 )
 STREAM_EVENTS_RATE = _metric("stream:events:rate5m", "Events a second, all operations.", scope=Scope.STREAM)
+STREAM_LAG = _metric("stream:lag_seconds:max", "How far a stream is behind.", scope=Scope.STREAM)
+STREAM_BUFFER = _metric("stream:buffer_depth:max", "Events that wait to be processed.", scope=Scope.STREAM)
 SCORE_MEDIAN = _metric("check:quality_score:median1d", "Median score of a day.", scope=Scope.CHECK)
 COST = _metric("pipeline:llm_cost_usd:total", "Cost of language model calls, all models.", kind=Kind.COUNTER)
 COST_WITHIN = {
@@ -275,6 +277,8 @@ GROUPS: tuple[RecordingGroup, ...] = (
         "1m",
         (
             Recording(STREAM_EVENTS_RATE, rate(m.STREAM_EVENTS, "5m", by=STREAM)),
+            Recording(STREAM_LAG, gauge(m.STREAM_LAG, by=STREAM)),
+            Recording(STREAM_BUFFER, gauge(m.STREAM_BUFFER, by=STREAM)),
             Recording(
                 SCORE_MEDIAN,
                 f"max by ({', '.join(CHECK)}) (quantile_over_time(0.5, {select(m.QUALITY_SCORE)}[1d]))",

@@ -271,4 +271,5 @@ def test_metrics_recorded_for_dashboards_alone_are_few() -> None:
         "p95_1h",
         "mean_1h",
         "increase7d",
+        "max",
     }
