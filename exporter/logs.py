@@ -5,9 +5,31 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message", "taskName"}
+
+
+class Throttle:
+    """Lets a line about the same trouble through once in so many seconds, by a clock that tells them."""
+
+    def __init__(self, seconds: float, now: Callable[[], float]) -> None:
+        self._seconds = seconds
+        self._now = now
+        self._told: dict[str, float] = {}
+
+    def may(self, trouble: str) -> bool:
+        """Whether a line is due; if so, it counts as told."""
+        now = self._now()
+        if now - self._told.get(trouble, -self._seconds) < self._seconds:
+            return False
+        self._told[trouble] = now
+        return True
+
+    def forget(self) -> None:
+        """Let the next line of each trouble through."""
+        self._told.clear()
 
 
 class TextFormatter(logging.Formatter):

@@ -25,7 +25,7 @@ from exporter.settings import SETTINGS, BadSetting, Settings, settings
 from exporter.sources.service import Sources
 from exporter.sources.source import BadSource, opened
 from exporter.store import Store
-from exporter.store.engine import BadDatabase
+from exporter.store.engine import BadDatabase, reason_of
 from exporter.store.gather import Gatherer
 from exporter.store.limits import Limits
 from exporter.store.migrate import SchemaTooNew
@@ -66,8 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
     except (BadDatabase, SchemaTooNew) as error:
         return _fail(f"--database: {error}")
     except SQLAlchemyError as error:
-        reason = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
-        return _fail(f"--database: {reason}")
+        return _fail(f"--database: {reason_of(error)}")
     except OSError as error:
         return _fail(f"--listen: {error.strerror or error}")
     host, port = listener.getsockname()[:2]

@@ -14,11 +14,13 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from exporter.domain.events import Event
 from exporter.domain.secrets import without_secrets
+from exporter.logs import Throttle
 from exporter.sources.batch import Away, Batch
 from exporter.sources.cursor import Memory
 from exporter.sources.source import Source
 from exporter.sources.translate import is_undated
 from exporter.store.cursors import Cursors
+from exporter.store.engine import reason_of
 from exporter.store.store import Store
 from exporter.store.writer import Unavailable, Writer
 
@@ -110,7 +112,7 @@ class Loop:
         self._now = now
         self._taken = taken
         self._failures = 0
-        self._complained: dict[str, float] = {}
+        self._complaints = Throttle(COMPLAIN_EVERY, now)
 
     def run(self) -> None:
         """Until told to stop."""
@@ -129,19 +131,18 @@ class Loop:
             far = self._read()
         except Unavailable as error:
             # The exporter's own trouble: it says nothing about the source, and the writer tells of it.
-            if self._may_complain("commit"):
+            if self._complaints.may("commit"):
                 log.warning("what a source told could not be committed", extra=self._about(str(error)))
             return 5.0
         except Away as error:
             self._failures += 1
             self._observer.source_down(name, "away")
-            if self._may_complain("away"):
+            if self._complaints.may("away"):
                 log.warning("a source cannot be read", extra=self._about(str(error)))
             return self._patience(error.retry_after)
         except SQLAlchemyError as error:
-            reason = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
-            if self._may_complain("position"):
-                log.warning("the position of a source could not be kept", extra=self._about(reason))
+            if self._complaints.may("position"):
+                log.warning("the position of a source could not be kept", extra=self._about(reason_of(error)))
             return 5.0
         except Exception as error:
             # A defect met by one source's rows must not end the reading of it for ever, nor that of others.
@@ -151,7 +152,7 @@ class Loop:
             return self._patience(None)
         if self._failures:
             log.info("a source is read again", extra={"source": name, "failures": self._failures})
-            self._complained.clear()
+            self._complaints.forget()
         self._failures = 0
         self._observer.source_up(name, self._now())
         if far < 1:
@@ -187,15 +188,15 @@ class Loop:
         self._doubt(batch, sum(is_undated(event) for event in fresh))
         if batch.problems:
             more = f" (and {len(batch.problems) - 1} more)" if len(batch.problems) > 1 else ""
-            if self._may_complain("row"):
+            if self._complaints.may("row"):
                 log.warning("a row could not be understood", extra=self._about(batch.problems[0] + more))
 
     def _doubt(self, batch: Batch, undated: int) -> None:
         """Say what may mean something else than it seems to."""
-        if undated and self._may_complain("undated"):
+        if undated and self._complaints.may("undated"):
             reason = f"{batch.read}: {undated} are dated when they were first read, with a warning"
             log.warning("a source tells ends without a time", extra=self._about(reason))
-        if batch.unmapped and self._may_complain("word"):
+        if batch.unmapped and self._complaints.may("word"):
             words = ", ".join(sorted(batch.unmapped))
             reason = f"{batch.read}: {words}: say by statuses in the mapping what they mean"
             log.warning("words that stand for no status", extra=self._about(reason))
@@ -204,14 +205,6 @@ class Loop:
         """Longer after each failure; at least what the source asked for."""
         waited = min(MOST_WAIT, self.source.every * 2.0 ** min(self._failures - 1, 10))
         return max(waited, asked or 0.0)
-
-    def _may_complain(self, trouble: str) -> bool:
-        """Whether a log line is due: not each time."""
-        now = self._now()
-        if now - self._complained.get(trouble, -COMPLAIN_EVERY) < COMPLAIN_EVERY:
-            return False
-        self._complained[trouble] = now
-        return True
 
     def _about(self, reason: str) -> dict[str, str]:
         return {"source": self.source.name, "reason": without_secrets(reason)[:500]}

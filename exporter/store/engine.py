@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, select
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from exporter.store.schema import clock
 
@@ -40,6 +40,11 @@ def open_engine(url: str, password: str | None = None) -> Engine:
             "options": f"-c lock_timeout={BUSY_SECONDS}s -c timezone=UTC",
         },
     )
+
+
+def reason_of(error: SQLAlchemyError) -> str:
+    """What the database said, in one line."""
+    return str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
 
 
 def _parse(url: str) -> URL:

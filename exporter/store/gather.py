@@ -304,11 +304,8 @@ class _Gathering:
 
     def _highest(self, row: SpanRow) -> SpanRow:
         for _ in range(DEEPEST):
-            if not row.parent_key:
-                return row
-            self.rows.load([row.parent_key])
-            above = self.rows.get(row.parent_key, row.started)
-            if above is None or above.state != HELD or above is row:
+            above = self.rows.above(row)
+            if above is None or above.state != HELD:
                 return row
             row = above
         return row

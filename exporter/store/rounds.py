@@ -9,6 +9,9 @@ from collections.abc import Callable, Mapping
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from exporter.logs import Throttle
+from exporter.store.engine import reason_of
+
 COMPLAIN_EVERY = 60.0
 """Seconds between two lines about the same task."""
 
@@ -35,8 +38,7 @@ class Rounds:
         self._tasks = tasks
         self._interval = interval
         self._failed = failed
-        self._now = now
-        self._complained: dict[str, float] = {}
+        self._complaints = Throttle(COMPLAIN_EVERY, now)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
@@ -60,23 +62,14 @@ class Rounds:
             try:
                 act()
             except SQLAlchemyError as error:
-                reason = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
                 self._failed(task, "database")
-                if self._may_complain(task):
-                    log.warning("upkeep failed", extra={"task": task, "reason": reason})
+                if self._complaints.may(task):
+                    log.warning("upkeep failed", extra={"task": task, "reason": reason_of(error)})
                 return
             except Exception as error:
                 self._failed(task, "defect")
-                if self._may_complain(task):
+                if self._complaints.may(task):
                     log.error("upkeep met a defect", exc_info=error, extra={"task": task})
-
-    def _may_complain(self, task: str) -> bool:
-        """Not in each of the rounds of an hour without a database."""
-        now = self._now()
-        if now - self._complained.get(task, -COMPLAIN_EVERY) < COMPLAIN_EVERY:
-            return False
-        self._complained[task] = now
-        return True
 
     def _run(self) -> None:
         while True:

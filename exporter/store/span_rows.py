@@ -101,6 +101,14 @@ class SpanRows:
         earlier = [started for started in found if started <= before]
         return found[max(earlier) if earlier else min(found)]
 
+    def above(self, row: SpanRow) -> SpanRow | None:
+        """The span that another lies in, if it is known."""
+        if not row.parent_key:
+            return None
+        self.load([row.parent_key])
+        found = self.get(row.parent_key, row.started)
+        return None if found is row else found
+
     def below(self, key: bytes) -> list[SpanRow]:
         """Spans whose parent has that key."""
         return self._below.get(key, [])

@@ -52,11 +52,8 @@ class ToldCalls:
         That is so where a framework does not say to the client in which span it is.
         """
         for _ in range(GENERATIONS):
-            if not row.parent_key:
-                return False
-            self._rows.load([row.parent_key])
-            above = self._rows.get(row.parent_key, row.started)
-            if above is None or above is row:
+            above = self._rows.above(row)
+            if above is None:
                 return False
             for one in self._beside(above.parent_key, call.start).around(call):
                 other = self._call_of(one)

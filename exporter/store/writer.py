@@ -16,6 +16,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DataError, IntegrityError, ProgrammingError, SQLAlchemyError
 
 from exporter.store.apply import Applied, Incoming, apply
+from exporter.store.engine import reason_of
 from exporter.store.gather import Gatherer
 from exporter.store.limits import Limits
 from exporter.store.work import Cache
@@ -175,7 +176,7 @@ class Writer:
         return applied
 
     def _refuse(self, group: list[_Submission], error: SQLAlchemyError) -> None:
-        reason = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
+        reason = reason_of(error)
         self._complain(reason, len(group))
         if self.observer is not None:
             self.observer.failed("database")

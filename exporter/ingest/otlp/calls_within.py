@@ -7,6 +7,7 @@ from those within it: of several, as of a framework that tries again, the tokens
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TypeVar
 
 from msgspec.structs import replace
 
@@ -14,6 +15,8 @@ from exporter.domain.events import LlmCalled
 from exporter.domain.spans import Call, Moment, Place, Reading, Span
 from exporter.domain.times import SECOND
 from exporter.ingest.otlp import genai
+
+Figure = TypeVar("Figure", int, float)
 
 
 def filled(span: Span, reading: Reading, others: Sequence[Span]) -> Reading:
@@ -74,7 +77,7 @@ def _completed(
         call,
         cached_tokens=_unless(call.cached_tokens, (one.cached_tokens for one in told)),
         reasoning_tokens=_unless(call.reasoning_tokens, (one.reasoning_tokens for one in told)),
-        cost_usd=call.cost_usd if call.cost_usd is not None else _total(one.cost_usd for one in told),
+        cost_usd=_unless(call.cost_usd, (one.cost_usd for one in told)),
     )
 
 
@@ -93,15 +96,10 @@ def _distinct(first: Sequence[Span], below: dict[str, list[Span]]) -> list[Span]
     return [one for one, _ in found]
 
 
-def _sum(figures: Iterable[int | None]) -> int | None:
+def _sum(figures: Iterable[Figure | None]) -> Figure | None:
     told = [figure for figure in figures if figure is not None]
-    return sum(told) if told else None
+    return sum(told[1:], told[0]) if told else None
 
 
-def _unless(told: int | None, figures: Iterable[int | None]) -> int | None:
+def _unless(told: Figure | None, figures: Iterable[Figure | None]) -> Figure | None:
     return _sum(figures) if told is None else told
-
-
-def _total(figures: Iterable[float | None]) -> float | None:
-    told = [figure for figure in figures if figure is not None]
-    return sum(told) if told else None

@@ -7,7 +7,7 @@ from fastapi.responses import JSONResponse
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from exporter.store.engine import reading
+from exporter.store.engine import reading, reason_of
 from exporter.store.migrate import is_current
 
 
@@ -37,7 +37,4 @@ def not_ready(engine: Engine) -> str | None:
         with reading(engine) as connection:
             return None if is_current(connection) else "the database has another version's schema"
     except SQLAlchemyError as error:
-        return (
-            "the database does not answer: "
-            + str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
-        )
+        return f"the database does not answer: {reason_of(error)}"
